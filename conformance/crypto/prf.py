@@ -36,7 +36,7 @@ def digest(hash_name: str, data: bytes) -> bytes:
 
 
 def prf(hash_name: str, key: bytes, data: bytes) -> bytes:
-    """prf(key, data): the HMAC version of the negotiated hash (RFC 2409 4).
+    """The HMAC version of the negotiated hash, keyed with key (RFC 2409 4).
 
     Raises KeyError for an unknown name.
     """
