@@ -1,0 +1,53 @@
+"""Why the data plane refused a packet, named after the counters of Linux's XFRM (RFC 4303)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class DropReason(StrEnum):
+    """A named reason; ``In`` for packets from the wire, ``Out`` for packets to protect."""
+
+    IN_HEADER = "InHdrError"
+    """Not an IPv4 packet, or too short for the fields of ESP (RFC 4303 2)."""
+    IN_FRAGMENT = "InFragment"
+    """A fragment was offered for ESP processing (RFC 4303 3.4.1)."""
+    IN_NO_STATE = "InNoStates"
+    """No SA has this SPI, destination and protocol (RFC 4303 3.4.2)."""
+    IN_EXPIRED = "InStateExpired"
+    """The SA's hard lifetime in bytes or packets is spent (RFC 4301 4.4.2.1)."""
+    IN_SEQUENCE = "InStateSeqError"
+    """Sequence number zero, repeated, or left of the window (RFC 4303 3.4.3)."""
+    IN_INTEGRITY = "InStateIcvError"
+    """The integrity check value does not hold (RFC 4303 3.4.4.1)."""
+    IN_LENGTH = "InStateLenError"
+    """The ciphertext is no whole number of blocks (RFC 4303 2.4)."""
+    IN_PADDING = "InStatePadError"
+    """The pad length or the padding 1, 2, 3, ... is wrong (RFC 4303 2.4, 3.4.4.1)."""
+    IN_MODE = "InStateModeError"
+    """Next header or inner header does not fit the SA's mode (RFC 4303 2.6)."""
+    IN_DUMMY = "InDummy"
+    """Next header 59: a dummy packet, discarded without fault (RFC 4303 2.6)."""
+    IN_SELECTOR = "InTmplMismatch"
+    """The inner packet is outside the SA's selectors (RFC 4301 5.2, step 4)."""
+    OUT_HEADER = "OutHdrError"
+    """The packet to protect is no IPv4 packet, or would outgrow IPv4's total length."""
+    OUT_NO_STATE = "OutNoStates"
+    """No outbound SA's selectors cover the packet (RFC 4301 5.1)."""
+    OUT_EXPIRED = "OutStateExpired"
+    """The SA's hard lifetime in bytes or packets is spent (RFC 4301 4.4.2.1)."""
+    OUT_SEQUENCE = "OutStateSeqError"
+    """The sequence number would cycle (RFC 4303 3.3.3)."""
+    OUT_MODE = "OutStateModeError"
+    """Transport mode cannot carry it: other hosts, or a fragment (RFC 4303 3.1.1, 3.3.4)."""
+
+
+class PacketDroppedError(Exception):
+    """Raised inside the data plane; the engine turns it into an audit event."""
+
+    def __init__(self, reason: DropReason, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+        self.reason = reason
+        """The named reason."""
+        self.detail = detail
+        """What was seen, without any key; may be empty."""
