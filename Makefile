@@ -1,0 +1,54 @@
+# Every target does its own set-up; a second call rebuilds nothing that did not change.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+VENV  := .venv
+BIN   := $(VENV)/bin
+READY := $(VENV)/.ready
+ARGS  ?=
+
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+
+.PHONY: help setup system matrix test unit lab-test check format lock up down status doctor clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+matrix: system ## build the lab if need be, run the interop matrix, publish results/latest/index.html
+	$(BIN)/ipsec-conformance matrix $(ARGS)
+
+test: unit lab-test ## self-tests without a lab, then the lab tests
+
+unit: $(READY) ## self-tests alone: no lab, no root, under a minute
+	$(BIN)/pytest -m "not lab" --cov --cov-report=term:skip-covered $(ARGS)
+
+lab-test: system ## the tests that need real peers
+	$(BIN)/pytest -m lab $(ARGS)
+
+check: $(READY) ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY) ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+up down status doctor: system ## the lab: bring up, take down, what stands, what is missing
+	$(BIN)/ipsec-conformance lab $@
+
+setup: $(READY) ## the virtual environment alone
+system: $(READY)
+	@$(BIN)/ipsec-conformance lab setup
+
+$(READY): pyproject.toml constraints.txt .ci/venv
+	@sh .ci/venv $(VENV)
+	@touch $@
+
+lock: $(READY) ## renew constraints.txt from pyproject.toml
+	$(BIN)/pip install -q uv
+	echo 'hatchling>=1.27' | $(BIN)/uv pip compile pyproject.toml - --all-extras --universal \
+	    --python-version 3.11 --upgrade --no-emit-index-url --no-emit-find-links \
+	    --no-annotate --no-header -o constraints.txt
+
+clean: ## remove the virtual environment and build leftovers (not results, not the lab's cache)
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
