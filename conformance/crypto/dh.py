@@ -115,7 +115,7 @@ _ROWS = (
     _modp("modp1024",   2,  1024,   129093,  240),
     _modp("modp1536",   5,  1536,   741804,  240),
     _modp("modp2048",  14,  2048,   124476,  320),
-    _ecp( "ecp256",    19,  ec.SECP256R1(),  _P256_ORDER),  # noqa: E201 (columns)
+    _ecp( "ecp256",    19,  ec.SECP256R1(),  _P256_ORDER),
 )
 # fmt: on
 

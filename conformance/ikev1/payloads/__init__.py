@@ -1,0 +1,48 @@
+"""The payloads, one frozen dataclass each with parse and write (RFC 2408 3, RFC 2407 4.6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conformance.ikev1.constants import PayloadType
+from conformance.ikev1.payloads.base import OpaquePayload, ParsedPayload, Payload
+from conformance.ikev1.payloads.data import Hash, KeyExchange, Nonce, VendorId
+from conformance.ikev1.payloads.identification import Identification
+from conformance.ikev1.payloads.notification import Delete, Notification
+from conformance.ikev1.payloads.sa import Proposal, SecurityAssociation, Transform
+
+if TYPE_CHECKING:
+    from conformance.ikev1.buffer import Reader
+
+__all__ = [
+    "Delete",
+    "Hash",
+    "Identification",
+    "KeyExchange",
+    "Nonce",
+    "Notification",
+    "OpaquePayload",
+    "Payload",
+    "Proposal",
+    "SecurityAssociation",
+    "Transform",
+    "VendorId",
+    "parse_payload",
+]
+
+_PARSED: dict[PayloadType, type[ParsedPayload]] = {
+    PayloadType.SA: SecurityAssociation,
+    PayloadType.KE: KeyExchange,
+    PayloadType.ID: Identification,
+    PayloadType.HASH: Hash,
+    PayloadType.NONCE: Nonce,
+    PayloadType.N: Notification,
+    PayloadType.D: Delete,
+    PayloadType.VID: VendorId,
+}
+
+
+def parse_payload(payload_type: PayloadType, reader: Reader) -> Payload:
+    """Read one body; a type without a row becomes an OpaquePayload. Raises DecodeError."""
+    cls = _PARSED.get(payload_type)
+    return cls.parse(reader) if cls else OpaquePayload(payload_type, reader.rest())
