@@ -1,0 +1,108 @@
+"""The factors of a combination and their levels, in report order (RFC 2407, 2409 and 4303)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from conformance.errors import UserError
+from conformance.matrix.unknown import unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Combination: TypeAlias = dict[str, str]
+"""One level for each factor, in the order of `FACTORS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """One thing that two peers negotiate, with the levels this suite can ask for."""
+
+    name: str
+    """As in records, manifests and ``--factor``."""
+    title: str
+    """As in the pages."""
+    plain: str
+    """The level of the first combination of every plan, which a smoke run uses."""
+    levels: tuple[str, ...]
+    """Every level, in report order."""
+
+
+FACTORS: tuple[Factor, ...] = (
+    Factor("exchange", "Exchange", "main", ("main",)),
+    Factor("auth", "Authentication", "psk", ("psk",)),
+    Factor("cipher", "IKE cipher", "aes128", ("aes128", "aes192", "aes256", "3des")),
+    Factor("hash", "IKE hash", "sha256", ("md5", "sha1", "sha256")),
+    Factor("group", "IKE group", "modp2048", ("modp1024", "modp1536", "modp2048", "ecp256")),
+    Factor("pfs", "PFS group", "none", ("none", "modp1024", "modp1536", "modp2048", "ecp256")),
+    Factor("protocol", "Protocol", "esp", ("esp",)),
+    Factor("esp_cipher", "ESP cipher", "aes128", ("aes128", "aes192", "aes256")),
+    Factor("esp_integrity", "ESP integrity", "sha256", ("sha1", "sha256")),
+    Factor("mode", "Mode", "tunnel", ("tunnel", "transport")),
+    Factor("family", "Address family", "ipv4", ("ipv4",)),
+)
+"""The one table of factors; docs/architecture.md shows it."""
+
+_BY_NAME = {factor.name: factor for factor in FACTORS}
+_ID_PHASE_1 = ("exchange", "auth", "cipher", "hash", "group")
+_ID_PHASE_2 = ("protocol", "esp_cipher", "esp_integrity", "mode")
+
+
+def find_factor(name: str, where: str = "") -> Factor:
+    """The factor called ``name``; UserError with the nearest match where there is none."""
+    if name not in _BY_NAME:
+        raise unknown("factor", name, _BY_NAME, where)
+    return _BY_NAME[name]
+
+
+def check_level(factor: Factor, level: str, where: str = "") -> str:
+    """``level`` itself; UserError listing the valid ones where the factor has no such level."""
+    if level not in factor.levels:
+        raise unknown(f"level of {factor.name}", level, factor.levels, where)
+    return level
+
+
+def all_levels() -> dict[str, tuple[str, ...]]:
+    """Every factor with every level: the widest space of combinations."""
+    return {factor.name: factor.levels for factor in FACTORS}
+
+
+def parse_restrictions(texts: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Read ``cipher=aes128,3des`` texts as given to ``--factor``; levels come in report order."""
+    return dict(_parse_restriction(text) for text in texts)
+
+
+def _parse_restriction(text: str) -> tuple[str, tuple[str, ...]]:
+    name, equals, levels = text.partition("=")
+    wanted = [level.strip() for level in levels.split(",") if level.strip()]
+    if not equals or not wanted:
+        raise UserError(
+            f"--factor {text!r} is not of the form FACTOR=LEVEL[,LEVEL...]",
+            f"For example --factor cipher=aes128,3des. Factors: {', '.join(_BY_NAME)}.",
+        )
+    factor = find_factor(name.strip(), "--factor")
+    chosen = {check_level(factor, level, "--factor") for level in wanted}
+    return factor.name, tuple(level for level in factor.levels if level in chosen)
+
+
+def plain_combination(levels: Mapping[str, tuple[str, ...]]) -> Combination:
+    """The plain combination, or the nearest to it that ``levels`` (a restricted space) allows."""
+    return {
+        factor.name: factor.plain if factor.plain in levels[factor.name] else levels[factor.name][0]
+        for factor in FACTORS
+    }
+
+
+def combination_id(combination: Mapping[str, str]) -> str:
+    """A readable, file-safe id: the levels of phase 1, then those of phase 2.
+
+    ``main-psk-aes128-sha256-modp2048--esp-aes128-sha256-tunnel-pfs_none``, for example. IPv4 goes
+    without saying; another address family stands at the end.
+    """
+    phase_1 = [combination[name] for name in _ID_PHASE_1]
+    phase_2 = [combination[name] for name in _ID_PHASE_2]
+    family = [] if combination["family"] == "ipv4" else [combination["family"]]
+    return "--".join(
+        ("-".join(phase_1), "-".join([*phase_2, f"pfs_{combination['pfs']}", *family]))
+    )

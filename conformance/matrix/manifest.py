@@ -1,0 +1,147 @@
+"""What a peer is and what it claims: ``peers/<name>/peer.toml``."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from conformance.errors import UserError
+from conformance.matrix.constraints import Exclusion, first_exclusion
+from conformance.matrix.factors import FACTORS, check_level, find_factor
+from conformance.matrix.unknown import unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+Role = Literal["initiator", "responder"]
+"""Who starts the exchange."""
+
+FILE_NAME = "peer.toml"
+"""The manifest's name in a peer's folder."""
+
+
+class Software(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to see, inside the peer's container, that the declared version is what runs."""
+
+    package: str
+    """The package that carries the daemon."""
+    version_command: tuple[str, ...]
+    """The argument list that prints the version."""
+    version_output: str
+    """A text that its output holds when the version is the declared one."""
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A daemon setting that the lab changes from its default."""
+
+    name: str
+    """The setting, in the daemon's own words, with its file or section."""
+    value: str
+    """What the lab sets."""
+    reason: str
+    """Why the default does not serve."""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One peer: an implementation at a version, with its claims."""
+
+    name: str
+    """The folder's name, e.g. ``libreswan-4.10``."""
+    kind: Literal["reference", "strongswan", "libreswan"]
+    """Which driver drives it."""
+    version: str
+    """The version of the implementation."""
+    description: str
+    """One sentence for the pages."""
+    roles: tuple[Role, ...]
+    """The roles it can take."""
+    software: Software
+    """How the version is checked."""
+    claims: dict[str, tuple[str, ...]]
+    """For every factor, the levels the peer says it can do."""
+    exceptions: tuple[Exclusion, ...] = ()
+    """Combinations of claimed levels that it does not do all the same."""
+    settings: tuple[Setting, ...] = ()
+    """What the lab sets in the daemon's configuration besides the connection."""
+
+    def undeclared(self, combination: Mapping[str, str], role: Role) -> list[str]:
+        """What ``combination`` asks of it that it does not claim, as ``"<name>: <claim>"``."""
+        role_claims = [] if role in self.roles else [f"role={role}"]
+        levels = [
+            f"{name}={level}"
+            for name, level in combination.items()
+            if level not in self.claims[name]
+        ]
+        return [
+            f"{self.name}: {claim}" for claim in role_claims + levels or self._excepted(combination)
+        ]
+
+    def _excepted(self, combination: Mapping[str, str]) -> list[str]:
+        found = first_exclusion(combination, self.exceptions)
+        if found is None:
+            return []
+        return [" with ".join(f"{name}={combination[name]}" for name in found.when)]
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """Read and check ``folder/peer.toml``; UserError names the file, the key and what is due."""
+    path = folder / FILE_NAME
+    try:
+        manifest = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Manifest, strict=True)
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing", "Every peer's folder holds a peer.toml.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not TOML: {error}", "Mend the line it names.") from error
+    except msgspec.ValidationError as error:
+        raise _invalid(path, error) from error
+    _check(manifest, path)
+    return manifest
+
+
+def load_manifests(root: Path) -> dict[str, Manifest]:
+    """Every peer under ``root`` (the ``peers/`` folder), the reference first, then by name."""
+    manifests = [load_manifest(path.parent) for path in sorted(root.glob(f"*/{FILE_NAME}"))]
+    if not manifests:
+        raise UserError(f"no peer stands under {root}", "A peer is a folder with a peer.toml.")
+    manifests.sort(key=lambda manifest: (manifest.kind != "reference", manifest.name))
+    return {manifest.name: manifest for manifest in manifests}
+
+
+def find_manifest(manifests: Mapping[str, Manifest], name: str) -> Manifest:
+    """The peer called ``name``; UserError with the nearest match where there is none."""
+    if name not in manifests:
+        raise unknown("peer", name, manifests)
+    return manifests[name]
+
+
+def _invalid(path: Path, error: msgspec.ValidationError) -> UserError:
+    problem, _, where = str(error).partition(" - at `")
+    key = where.rstrip("`").removeprefix("$").removeprefix(".") or "top level"
+    return UserError(f"{path}, {key}: {problem}", "The keys are those of the peers that stand.")
+
+
+def _check(manifest: Manifest, path: Path) -> None:
+    if manifest.name != path.parent.name:
+        raise UserError(
+            f"{path}, name: {manifest.name!r} is not the folder's name",
+            f"Expected {path.parent.name!r}.",
+        )
+    for factor in FACTORS:
+        if not manifest.claims.get(factor.name):
+            raise UserError(
+                f"{path}, claims.{factor.name}: no level is claimed",
+                f"Expected a list of {', '.join(factor.levels)}.",
+            )
+    _check_levels(manifest.claims, f"{path}, claims")
+    for number, exception in enumerate(manifest.exceptions):
+        _check_levels(exception.when, f"{path}, exceptions[{number}].when")
+
+
+def _check_levels(levels: Mapping[str, tuple[str, ...]], where: str) -> None:
+    for name, names in levels.items():
+        factor = find_factor(name, where)
+        for level in names:
+            check_level(factor, level, f"{where}.{name}")

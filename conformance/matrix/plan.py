@@ -1,0 +1,194 @@
+"""The plan of a run: which cells, in which order, and what of them the peers do not claim."""
+
+from __future__ import annotations
+
+import random
+from itertools import product
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from conformance.errors import UserError
+from conformance.matrix.constraints import CONSTRAINTS
+from conformance.matrix.covering import Space, covering_array, missing_tuples
+from conformance.matrix.factors import (
+    FACTORS,
+    Combination,
+    all_levels,
+    combination_id,
+    plain_combination,
+)
+from conformance.matrix.manifest import Manifest, find_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+MINIMUM_ROWS = 12
+"""A plan has at least so many combinations, where the factors allow so many."""
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A pairing and a combination: the unit that runs."""
+
+    id: str
+    """Stable, readable and file-safe: ``<initiator>--<responder>--<phase 1>--<phase 2>``."""
+    initiator: str
+    """The peer that starts the exchanges."""
+    responder: str
+    """The peer that answers."""
+    combination: Combination
+    """One level for each factor."""
+    undeclared: tuple[str, ...] = ()
+    """What a peer does not claim of this cell, as ``"<peer>: <claim>"``."""
+
+    @property
+    def pairing(self) -> tuple[str, str]:
+        """Initiator and responder."""
+        return self.initiator, self.responder
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every cell of a run: all pairings of one list of combinations."""
+
+    seed: int
+    """What the covering array and the cells' randomness derive from."""
+    strength: int
+    """How many factors meet in every way (t)."""
+    pairings: tuple[tuple[str, str], ...]
+    """The columns of the matrix: (initiator, responder), in report order."""
+    combinations: tuple[Combination, ...]
+    """The rows of the matrix; the first is the plain one."""
+    cells: tuple[Cell, ...]
+    """Row by row, so that a run that is cut short still shows every pairing."""
+
+
+def make_plan(
+    manifests: Mapping[str, Manifest],
+    *,
+    peers: Sequence[str] | None = None,
+    pairings: Sequence[tuple[str, str]] | None = None,
+    restrictions: Mapping[str, tuple[str, ...]] | None = None,
+    strength: int = 2,
+    seed: int = 1,
+    limit: int | None = None,
+) -> Plan:
+    """Plan all ordered pairings of ``peers`` (default: all), or just ``pairings``.
+
+    ``restrictions`` narrows factors to some of their levels; ``limit`` keeps the first rows.
+    UserError for an unknown peer, a limit below one or a strength other than 2 or 3.
+    """
+    _check_numbers(strength, limit)
+    columns = tuple(_pairings(manifests, peers, pairings))
+    space = Space(all_levels() | dict(restrictions or {}), CONSTRAINTS)
+    common = [_common_space(space, manifests[a], manifests[b]) for a, b in columns]
+    rows = tuple(_rows(space, common, strength, seed)[:limit])
+    cells = tuple(make_cell(manifests, pair, row) for row in rows for pair in columns)
+    return Plan(seed=seed, strength=strength, pairings=columns, combinations=rows, cells=cells)
+
+
+def make_cell(
+    manifests: Mapping[str, Manifest], pairing: tuple[str, str], combination: Combination
+) -> Cell:
+    """The cell of a pairing and a combination, with what its peers do not claim."""
+    initiator, responder = pairing
+    undeclared = [
+        *manifests[initiator].undeclared(combination, "initiator"),
+        *manifests[responder].undeclared(combination, "responder"),
+    ]
+    return Cell(
+        id=f"{initiator}--{responder}--{combination_id(combination)}",
+        initiator=initiator,
+        responder=responder,
+        combination=combination,
+        undeclared=tuple(dict.fromkeys(undeclared)),
+    )
+
+
+def parse_pairing(text: str) -> tuple[str, str]:
+    """Read ``INITIATOR,RESPONDER`` as given to ``--pairing``."""
+    names = tuple(name.strip() for name in text.split(","))
+    match names:
+        case (initiator, responder) if initiator and responder:
+            return initiator, responder
+    raise UserError(
+        f"--pairing {text!r} is not of the form INITIATOR,RESPONDER",
+        "For example --pairing reference,strongswan-5.9.8.",
+    )
+
+
+def repeat_command(cell: Cell, seed: int) -> str:
+    """The command that runs this one cell again."""
+    factors = " ".join(
+        f"--factor {factor.name}={cell.combination[factor.name]}"
+        for factor in FACTORS
+        if len(factor.levels) > 1
+    )
+    pairing = f"{cell.initiator},{cell.responder}"
+    return f"ipsec-conformance matrix --pairing {pairing} {factors} --seed {seed}"
+
+
+def _check_numbers(strength: int, limit: int | None) -> None:
+    if strength not in (2, 3):
+        raise UserError(f"strength {strength} is not offered", "Choose 2 (pairs) or 3 (triples).")
+    if limit is not None and limit < 1:
+        raise UserError(f"a limit of {limit} leaves no combination", "Give a limit of 1 or more.")
+
+
+def _pairings(
+    manifests: Mapping[str, Manifest],
+    peers: Sequence[str] | None,
+    pairings: Sequence[tuple[str, str]] | None,
+) -> Iterable[tuple[str, str]]:
+    names = list(manifests) if peers is None else list(peers)
+    wanted: list[tuple[str, str]] = (
+        [(a, b) for a in names for b in names] if pairings is None else list(pairings)
+    )
+    for name in [name for pair in wanted for name in pair]:
+        find_manifest(manifests, name)
+    return dict.fromkeys(wanted)
+
+
+def _common_space(space: Space, first: Manifest, second: Manifest) -> Space:
+    """What of ``space`` both peers claim; a factor without a common level makes it empty."""
+    levels = {
+        name: tuple(
+            level for level in names if level in first.claims[name] and level in second.claims[name]
+        )
+        for name, names in space.levels.items()
+    }
+    return Space(levels, (*space.exclusions, *first.exceptions, *second.exceptions))
+
+
+def _rows(space: Space, common: Iterable[Space], strength: int, seed: int) -> list[Combination]:
+    """The rows that cover what each pairing claims, then the rest of ``space``.
+
+    An array over the whole space alone would not do: a row that a peer refuses for one level
+    covers none of the other levels in it, so each pairing gets a complete array of its own claims.
+    """
+    plain = plain_combination(space.levels)
+    rows = [plain] if plain in space else []
+    for part in [*sorted(common, key=lambda part: part.size), space]:
+        if part.size:
+            known = [row for row in rows if row in part]
+            made = covering_array(part, strength, seed, known)
+            rows += made[len(known) :]
+            _check_complete(rows, part, strength)
+    return _topped_up(rows, space, seed)
+
+
+def _check_complete(rows: Sequence[Combination], space: Space, strength: int) -> None:
+    missing = missing_tuples(rows, space, strength)
+    if missing:
+        raise RuntimeError(f"the covering array lacks {len(missing)} tuples, first {missing[0]}")
+
+
+def _topped_up(rows: list[Combination], space: Space, seed: int) -> list[Combination]:
+    """``rows``, filled up to `MINIMUM_ROWS` with seeded further ones where there are any."""
+    if len(rows) >= MINIMUM_ROWS:
+        return rows
+    every = (
+        dict(zip(space.levels, levels, strict=True)) for levels in product(*space.levels.values())
+    )
+    others = [row for row in every if row in space and row not in rows]
+    random.Random(seed).shuffle(others)
+    return [*rows, *others[: MINIMUM_ROWS - len(rows)]]

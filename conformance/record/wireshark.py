@@ -1,0 +1,90 @@
+"""The keys of a cell as a Wireshark configuration folder, so that tshark decrypts its capture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FOLDER = "wireshark"
+"""The folder's name in a cell's evidence; ``WIRESHARK_CONFIG_DIR`` points at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class IkeKey:
+    """What opens the encrypted messages of one ISAKMP SA."""
+
+    cookie_initiator: bytes
+    """8 octets."""
+    key: bytes
+    """The encryption key Ka (RFC 2409 appendix B), as long as the cipher wants it."""
+
+    def __repr__(self) -> str:
+        return f"IkeKey({self.cookie_initiator.hex()})"
+
+
+@dataclass(frozen=True, slots=True)
+class EspKey:
+    """What opens and checks the packets of one one-way SA."""
+
+    source: str
+    """The outer source address."""
+    destination: str
+    """The outer destination address."""
+    spi: int
+    """The SPI in the packets."""
+    cipher: str
+    """A level of the factor ``esp_cipher``."""
+    key: bytes
+    """The cipher's key."""
+    integrity: str
+    """A level of the factor ``esp_integrity``."""
+    integrity_key: bytes
+    """The integrity algorithm's key."""
+
+    def __repr__(self) -> str:
+        return f"EspKey({self.source} > {self.destination}, {self.spi:#010x})"
+
+
+_CIPHERS = dict.fromkeys(("aes128", "aes192", "aes256"), "AES-CBC [RFC3602]")
+_INTEGRITY = {
+    "sha1": "HMAC-SHA-1-96 [RFC2404]",
+    "sha256": "HMAC-SHA-256-128 [RFC4868]",
+}
+_PREFERENCES = """\
+esp.enable_encryption_decode: TRUE
+esp.enable_authentication_check: TRUE
+esp.enable_null_encryption_decode_heuristic: FALSE
+"""
+
+
+def configuration(ike: Iterable[IkeKey], esp: Iterable[EspKey]) -> dict[str, bytes]:
+    """The files of the configuration folder by path relative to the cell's folder."""
+    tables = {
+        "ikev1_decryption_table": [_ike_row(key) for key in ike],
+        "esp_sa": [_esp_row(key) for key in esp],
+    }
+    files = {name: "".join(f"{row}\n" for row in rows) for name, rows in tables.items()}
+    files["preferences"] = _PREFERENCES
+    return {f"{FOLDER}/{name}": text.encode("ascii") for name, text in files.items()}
+
+
+def _ike_row(key: IkeKey) -> str:
+    return f"{key.cookie_initiator.hex()},{key.key.hex()}"
+
+
+def _esp_row(key: EspKey) -> str:
+    family = "IPv6" if ":" in key.source else "IPv4"
+    columns = (
+        family,
+        key.source,
+        key.destination,
+        f"{key.spi:#010x}",
+        _CIPHERS[key.cipher],
+        f"0x{key.key.hex()}",
+        _INTEGRITY[key.integrity],
+        f"0x{key.integrity_key.hex()}",
+    )
+    return ",".join(f'"{column}"' for column in columns)
