@@ -149,8 +149,9 @@ def run_folders(root: Path) -> list[Path]:
 
 
 def sweep(root: Path) -> None:
-    """Remove what a killed run left half-made: hidden temporary folders and files, never a record."""
-    for leftover in [*root.glob(".*.tmp"), *root.glob(f"*/{CELLS}/.*.tmp")]:
+    """Remove what a killed run left half-made: hidden temporary files, never a record."""
+    within = [path for folder in run_folders(root) for path in folder.rglob(".*.tmp")]
+    for leftover in [*root.glob(".*.tmp"), *within]:
         if leftover.is_dir() and not leftover.is_symlink():
             shutil.rmtree(leftover)
         else:

@@ -1,0 +1,140 @@
+"""Plans: nine pairings, one list of combinations, and what of it is not declared."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from conformance.errors import UserError
+from conformance.matrix import (
+    Plan,
+    combination_id,
+    load_manifests,
+    make_plan,
+    parse_pairing,
+    parse_restrictions,
+    repeat_command,
+)
+from conformance.matrix.covering import Space, missing_tuples
+from conformance.matrix.factors import all_levels
+
+MANIFESTS = load_manifests(Path(__file__).parents[2] / "peers")
+PLAN = make_plan(MANIFESTS)
+
+
+def test_the_default_plan_is_every_pairing_of_one_list_of_rows() -> None:
+    assert len(PLAN.pairings) == 9
+    assert 25 <= len(PLAN.combinations) <= 35
+    assert len(PLAN.cells) == 9 * len(PLAN.combinations)
+    for pairing in PLAN.pairings:
+        rows = [cell.combination for cell in PLAN.cells if cell.pairing == pairing]
+        assert rows == list(PLAN.combinations)
+    assert len({cell.id for cell in PLAN.cells}) == len(PLAN.cells)
+
+
+def test_the_first_row_is_the_plain_one() -> None:
+    assert combination_id(PLAN.combinations[0]) == (
+        "main-psk-aes128-sha256-modp2048--esp-aes128-sha256-tunnel-pfs_none"
+    )
+    assert PLAN.cells[0].id.startswith("reference--reference--main-psk-aes128-")
+
+
+@pytest.mark.parametrize("strength", [2, 3])
+def test_all_levels_meet_in_the_rows(strength: int) -> None:
+    rows = make_plan(MANIFESTS, strength=strength).combinations
+    assert missing_tuples(rows, Space(all_levels()), strength) == []
+
+
+@pytest.mark.parametrize("peer", MANIFESTS)
+def test_all_that_a_peer_claims_meets_in_rows_that_it_claims(peer: str) -> None:
+    """A row refused for one level covers none of its others, so refused rows do not count here."""
+    manifest = MANIFESTS[peer]
+    claimed = [row for row in PLAN.combinations if not manifest.undeclared(row, "initiator")]
+    assert missing_tuples(claimed, Space(manifest.claims, manifest.exceptions), 2) == []
+    assert len(claimed) >= 12
+
+
+def test_undeclared_cells_stay_in_the_plan_with_who_and_what() -> None:
+    cells = [cell for cell in PLAN.cells if cell.combination["group"] == "modp1024"]
+    touching = [cell for cell in cells if "libreswan-4.10" in cell.pairing]
+    assert touching
+    assert all("libreswan-4.10: group=modp1024" in cell.undeclared for cell in touching)
+    assert not any(cell.undeclared for cell in cells if cell not in touching)
+
+
+def test_plans_repeat_and_survive_json() -> None:
+    assert make_plan(MANIFESTS) == PLAN
+    assert msgspec.json.decode(msgspec.json.encode(PLAN), type=Plan) == PLAN
+    assert make_plan(MANIFESTS, seed=2).combinations != PLAN.combinations
+
+
+def test_pairings_and_peers_choose_columns() -> None:
+    one = make_plan(MANIFESTS, pairings=[("reference", "strongswan-5.9.8")])
+    assert {cell.pairing for cell in one.cells} == {("reference", "strongswan-5.9.8")}
+    two = make_plan(MANIFESTS, peers=["reference", "libreswan-4.10"])
+    assert len(two.pairings) == 4
+    twice = make_plan(MANIFESTS, pairings=[("reference", "reference")] * 2)
+    assert twice.pairings == (("reference", "reference"),)
+
+
+def test_limit_keeps_the_first_rows() -> None:
+    limited = make_plan(MANIFESTS, limit=3)
+    assert limited.combinations == PLAN.combinations[:3]
+
+
+@pytest.mark.parametrize(
+    ("texts", "rows"),
+    [
+        (["cipher=aes128", "hash=sha1", "group=modp1536"], range(12, 40)),
+        (["cipher=aes128", "hash=sha1", "group=modp1536", "pfs=none", "mode=tunnel"], range(6, 7)),
+    ],
+)
+def test_restricted_plans_have_twelve_rows_where_there_are_so_many(
+    texts: list[str], rows: range
+) -> None:
+    plan = make_plan(MANIFESTS, restrictions=parse_restrictions(texts))
+    assert len(plan.combinations) in rows
+    assert {row["hash"] for row in plan.combinations} == {"sha1"}
+    assert len({combination_id(row) for row in plan.combinations}) == len(plan.combinations)
+
+
+def test_levels_that_no_pairing_shares_are_planned_all_the_same() -> None:
+    plan = make_plan(MANIFESTS, restrictions=parse_restrictions(["group=modp1024"]))
+    assert all(cell.undeclared for cell in plan.cells if "libreswan-4.10" in cell.pairing)
+
+
+def test_the_repeat_command_plans_that_cell_alone() -> None:
+    cell = PLAN.cells[100]
+    words = shlex.split(repeat_command(cell, 5))
+    options = list(zip(words[2::2], words[3::2], strict=True))
+    assert words[:2] == ["ipsec-conformance", "matrix"]
+    again = make_plan(
+        MANIFESTS,
+        pairings=[parse_pairing(value) for name, value in options if name == "--pairing"],
+        restrictions=parse_restrictions(value for name, value in options if name == "--factor"),
+    )
+    assert again.cells == (cell,)
+    assert ("--seed", "5") in options
+
+
+@pytest.mark.parametrize("text", ["reference", "a,b,c", "reference,", ","])
+def test_a_bad_pairing_is_told(text: str) -> None:
+    with pytest.raises(UserError, match="not of the form INITIATOR,RESPONDER"):
+        parse_pairing(text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"peers": ["refrence"]}, "unknown peer 'refrence'"),
+        ({"pairings": [("reference", "linux")]}, "unknown peer 'linux'"),
+        ({"limit": 0}, "a limit of 0 leaves no combination"),
+        ({"strength": 4}, "strength 4 is not offered"),
+    ],
+)
+def test_bad_arguments_are_told(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        make_plan(MANIFESTS, **arguments)  # type: ignore[arg-type]

@@ -1,0 +1,175 @@
+"""The key tables beside a capture open it in tshark (RFC 2409 appendix B, RFC 4303 2)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from conformance.record.wireshark import EspKey, IkeKey, configuration
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INITIATOR, RESPONDER = "10.77.0.10", "10.77.0.13"
+COOKIES = bytes.fromhex("0102030405060708a1a2a3a4a5a6a7a8")
+
+
+def test_the_rows_are_as_wireshark_writes_them() -> None:
+    files = configuration(
+        [IkeKey(COOKIES[:8], bytes(range(16)))],
+        [EspKey(INITIATOR, RESPONDER, 0xC0FFEE, "aes128", b"\1" * 16, "sha256", b"\2" * 32)],
+    )
+    assert files["wireshark/ikev1_decryption_table"] == (
+        b"0102030405060708,000102030405060708090a0b0c0d0e0f\n"
+    )
+    assert files["wireshark/esp_sa"] == (
+        b'"IPv4","10.77.0.10","10.77.0.13","0x00c0ffee","AES-CBC [RFC3602]",'
+        b'"0x' + b"01" * 16 + b'","HMAC-SHA-256-128 [RFC4868]","0x' + b"02" * 32 + b'"\n'
+    )
+    assert b"esp.enable_encryption_decode: TRUE" in files["wireshark/preferences"]
+
+
+def test_keys_stay_out_of_representations() -> None:
+    ike = IkeKey(COOKIES[:8], b"\xaa" * 16)
+    esp = EspKey(INITIATOR, RESPONDER, 1, "aes128", b"\xaa" * 16, "sha1", b"\xbb" * 20)
+    assert repr(ike) == "IkeKey(0102030405060708)"
+    assert repr(esp) == "EspKey(10.77.0.10 > 10.77.0.13, 0x00000001)"
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize(
+    ("cipher", "key_size", "integrity", "scapy_integrity", "integrity_size"),
+    [
+        ("aes128", 16, "sha256", "SHA2-256-128", 32),
+        ("aes192", 24, "sha1", "HMAC-SHA1-96", 20),
+        ("aes256", 32, "sha256", "SHA2-256-128", 32),
+    ],
+)
+def test_tshark_decrypts_and_checks_esp(
+    tmp_path: Path,
+    cipher: str,
+    key_size: int,
+    integrity: str,
+    scapy_integrity: str,
+    integrity_size: int,
+) -> None:
+    """Packets made by scapy open with our table, and their ICV is said to be good."""
+    from scapy.layers.inet import ICMP, IP
+    from scapy.layers.ipsec import ESP, SecurityAssociation
+
+    key, integrity_key = os.urandom(key_size), os.urandom(integrity_size)
+    association = SecurityAssociation(
+        ESP,
+        spi=0xC0FFEE,
+        crypt_algo="AES-CBC",
+        crypt_key=key,
+        auth_algo=scapy_integrity,
+        auth_key=integrity_key,
+        tunnel_header=IP(src=INITIATOR, dst=RESPONDER),
+    )
+    packet = association.encrypt(IP(src="10.78.10.1", dst="10.78.13.1") / ICMP() / b"echo")
+    esp = EspKey(INITIATOR, RESPONDER, 0xC0FFEE, cipher, key, integrity, integrity_key)
+    (closed,) = _dissected(tmp_path, [packet], configuration([], []))
+    (opened,) = _dissected(tmp_path, [packet], configuration([], [esp]))
+    assert "icmp" not in closed
+    assert "icmp" in opened
+    assert '"esp.icv_good": "1"' in json.dumps(opened["esp"])
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize(
+    ("cipher", "hash_name", "key_size", "block"),
+    [(7, 4, 16, 16), (7, 2, 24, 16), (7, 4, 32, 16), (5, 1, 24, 8)],
+    ids=["aes128-sha256", "aes192-sha1", "aes256-sha256", "3des-md5"],
+)
+def test_tshark_decrypts_main_mode(
+    tmp_path: Path, cipher: int, hash_name: int, key_size: int, block: int
+) -> None:
+    """A Main Mode whose fifth message is encrypted by hand shows its ID payload in clear."""
+    hashes = {1: hashlib.md5, 2: hashlib.sha1, 4: hashlib.sha256}
+    key = os.urandom(key_size)
+    publics = os.urandom(256), os.urandom(256)
+    iv = hashes[hash_name](publics[0] + publics[1]).digest()[:block]
+    attributes = [(1, cipher), (2, hash_name), (3, 1), (4, 14)]
+    attributes += [(14, key_size * 8)] if cipher == 7 else []
+    security = _sa_payload(attributes)
+    identity = _payload(0, bytes([1, 0, 0, 0, 10, 77, 0, 10]))
+    plain = identity + bytes(-len(identity) % block)
+    if cipher == 7:
+        algorithm: algorithms.AES | algorithms.TripleDES = algorithms.AES(key)
+    else:
+        algorithm = _triple_des(key)
+    encryptor = Cipher(algorithm, modes.CBC(iv)).encryptor()
+    sealed = encryptor.update(plain) + encryptor.finalize()
+    nonce = bytes(16)
+    messages = [
+        (0, _message(COOKIES[:8] + bytes(8), 1, 0, security)),
+        (1, _message(COOKIES, 1, 0, security)),
+        *(
+            (side, _message(COOKIES, 4, 0, _payload(10, public) + _payload(0, nonce)))
+            for side, public in enumerate(publics)
+        ),
+        (0, _message(COOKIES, 5, 1, sealed)),
+    ]
+    from scapy.layers.inet import IP, UDP
+
+    ends = (INITIATOR, RESPONDER)
+    packets = [
+        IP(src=ends[side], dst=ends[1 - side]) / UDP(sport=500, dport=500) / data
+        for side, data in messages
+    ]
+    closed = _dissected(tmp_path, packets, configuration([], []))[-1]
+    opened = _dissected(tmp_path, packets, configuration([IkeKey(COOKIES[:8], key)], []))[-1]
+    assert "10.77.0.10" not in json.dumps(closed["isakmp"])
+    assert "10.77.0.10" in json.dumps(opened["isakmp"])
+
+
+def _triple_des(key: bytes) -> algorithms.TripleDES:
+    from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+
+    return TripleDES(key)
+
+
+def _payload(following: int, body: bytes) -> bytes:
+    return bytes([following, 0]) + (len(body) + 4).to_bytes(2, "big") + body
+
+
+def _sa_payload(attributes: list[tuple[int, int]]) -> bytes:
+    values = b"".join(
+        (0x8000 | kind).to_bytes(2, "big") + value.to_bytes(2, "big") for kind, value in attributes
+    )
+    transform = _payload(0, bytes([1, 1, 0, 0]) + values)
+    proposal = _payload(0, bytes([1, 1, 0, 1]) + transform)
+    return _payload(0, (1).to_bytes(4, "big") + (1).to_bytes(4, "big") + proposal)
+
+
+def _message(cookies: bytes, first: int, flags: int, body: bytes) -> bytes:
+    size = (28 + len(body)).to_bytes(4, "big")
+    return cookies + bytes([first, 0x10, 2, flags]) + bytes(4) + size + body
+
+
+def _dissected(
+    folder: Path, packets: list[object], files: dict[str, bytes]
+) -> list[dict[str, object]]:
+    """The packets' layers as tshark shows them with the configuration in ``files``."""
+    from scapy.utils import wrpcap
+
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+    capture = folder / "capture.pcap"
+    wrpcap(str(capture), packets)
+    shown = subprocess.run(
+        ["tshark", "-r", str(capture), "-T", "json", "--no-duplicate-keys"],
+        env={**os.environ, "WIRESHARK_CONFIG_DIR": str(folder / "wireshark")},
+        capture_output=True,
+        check=True,
+    )
+    return [packet["_source"]["layers"] for packet in json.loads(shown.stdout)]
