@@ -1,0 +1,207 @@
+"""``ipsec-conformance matrix``: run the interop matrix and publish it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from conformance.console import screen
+from conformance.errors import UserError
+from conformance.lab import open_lab
+from conformance.matrix import Plan, load_manifests, make_plan, parse_pairing, parse_restrictions
+from conformance.record import Run, Verdict, exit_status
+from conformance.record.store import LATEST, run_folders, sweep
+from conformance.report.html import write_pages
+from conformance.report.jsonlines import json_line
+from conformance.report.progress import MatrixProgress
+from conformance.resources import peers_root
+from conformance.runner.host import run_cells
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from conformance.lab import Lab
+    from conformance.matrix import Manifest
+    from conformance.record import Record
+
+RESULTS = Path("results")
+
+
+@click.command()
+@click.option(
+    "--pairing",
+    "pairings",
+    multiple=True,
+    metavar="INITIATOR,RESPONDER",
+    help="Run only this ordered pairing; repeat for several. Default: all ordered pairings.",
+)
+@click.option("--peers", metavar="NAME,...", help="Run all pairings of these peers only.")
+@click.option(
+    "--factor",
+    "factors",
+    multiple=True,
+    metavar="FACTOR=LEVEL,...",
+    help="Keep a factor to some of its levels; repeat for several factors.",
+)
+@click.option(
+    "--strength",
+    type=click.IntRange(2, 3),
+    default=2,
+    show_default=True,
+    help="How many factors meet in every way: 2 for pairs of levels, 3 for triples.",
+)
+@click.option("--limit", type=int, metavar="N", help="Only the first N combinations.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of plan and cells.")
+@click.option("--resume", is_flag=True, help="Go on with the newest run that was cut short.")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "docker", "embedded"]),
+    default="auto",
+    show_default=True,
+    help="Where the lab runs; auto takes the host's Docker where its kernel can do ESP and AH.",
+)
+@click.option(
+    "--keep-lab", is_flag=True, help="Leave the lab up afterwards, for a quicker next run."
+)
+@click.option("--plan", "plan_only", is_flag=True, help="Show the plan; run nothing, need no lab.")
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON record a line to stdout.")
+@click.option(
+    "--results",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=RESULTS,
+    show_default=True,
+    help="Where runs are kept; results/latest points at the newest.",
+)
+def matrix(
+    *,
+    pairings: tuple[str, ...],
+    peers: str | None,
+    factors: tuple[str, ...],
+    strength: int,
+    limit: int | None,
+    seed: int,
+    resume: bool,
+    engine: str,
+    keep_lab: bool,
+    plan_only: bool,
+    as_json: bool,
+    results: Path,
+) -> int:
+    """Run every pairing of peers through every combination, and publish the matrix.
+
+    Each cell is a real negotiation in the lab: both ends are configured for one combination,
+    one of them initiates, traffic passes, both ends' security associations are read, and a
+    Delete ends it. The verdict, its reason and its evidence (capture, keys, transcript, logs)
+    go to results/<run>/, the pages to results/<run>/index.html.
+
+    \b
+    Examples:
+      ipsec-conformance matrix
+      ipsec-conformance matrix --pairing reference,strongswan-5.9.8 --json
+      ipsec-conformance matrix --factor cipher=3des --factor mode=tunnel,transport
+      ipsec-conformance matrix --limit 1 --keep-lab
+      ipsec-conformance matrix --plan
+
+    Exit status: 0 when every cell came to a fact (pass, fail, unsupported), 1 when a cell
+    was inconclusive or broke on our side, 2 for bad input or a lab that cannot run.
+    """
+    manifests = load_manifests(peers_root())
+    sweep(results)
+    run = _newest_unfinished(results) if resume else None
+    plan = (
+        run.plan
+        if run
+        else make_plan(
+            manifests,
+            peers=peers.split(",") if peers else None,
+            pairings=[parse_pairing(text) for text in pairings] or None,
+            restrictions=parse_restrictions(factors),
+            strength=strength,
+            seed=seed,
+            limit=limit,
+        )
+    )
+    if plan_only:
+        _show_plan(plan, as_json=as_json)
+        return 0
+    with ExitStack() as stack:
+        lab = _lab(stack, engine, plan, keep=keep_lab)
+        run = run or Run.create(results, plan, lab.describe())
+        _run(lab, manifests, run, as_json=as_json)
+    return _publish(run)
+
+
+def _newest_unfinished(results: Path) -> Run:
+    for folder in reversed(run_folders(results)):
+        run = Run.open(folder)
+        if not run.is_finished():
+            return run
+    raise UserError(
+        f"no run in {results}/ was cut short: there is nothing to resume",
+        "Run without --resume to start a new one.",
+    )
+
+
+def _show_plan(plan: Plan, *, as_json: bool) -> None:
+    if as_json:
+        for cell in plan.cells:
+            click.echo(msgspec.json.encode(cell))
+        return
+    for cell in plan.cells:
+        click.echo(
+            cell.id + (f"  (not claimed: {'; '.join(cell.undeclared)})" if cell.undeclared else "")
+        )
+    click.echo(
+        f"{len(plan.cells)} cells: {len(plan.pairings)} pairings x "
+        f"{len(plan.combinations)} combinations, strength {plan.strength}, seed {plan.seed}",
+        err=True,
+    )
+
+
+def _lab(stack: ExitStack, engine: str, plan: Plan, *, keep: bool) -> Lab:
+    """The lab with the plan's peers; taken down at the end unless it stood before or is kept."""
+    peers = sorted({peer for pairing in plan.pairings for peer in pairing})
+    lab = open_lab(engine, peers)
+    if not (keep or lab.was_running):
+        stack.callback(lab.down)
+    return lab
+
+
+def _run(lab: Lab, manifests: Mapping[str, Manifest], run: Run, *, as_json: bool) -> None:
+    """Run the cells without a record; an interrupt leaves a run that can be resumed."""
+    done = run.finished_cells()
+    waiting = [cell for cell in run.plan.cells if cell.id not in done]
+    try:
+        with MatrixProgress(total=len(waiting)) as progress:
+
+            def finished(record: Record) -> None:
+                progress.finished(record)
+                if as_json:
+                    click.echo(json_line(record))
+
+            run_cells(lab, manifests, run, waiting, started=progress.started, finished=finished)
+    except BaseException:
+        write_pages(run)
+        recorded = len(run.finished_cells())
+        screen.print(
+            f"{recorded} of {len(run.plan.cells)} cells are recorded in {run.folder}; "
+            "go on with: ipsec-conformance matrix --resume"
+        )
+        raise
+
+
+def _publish(run: Run) -> int:
+    """Write the pages, let ``latest`` point at the run, say what came out."""
+    page = write_pages(run)
+    run.publish()
+    records = run.records()
+    counts = Counter(record.verdict for record in records)
+    summary = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+    screen.print(f"{len(records)} cells: {summary}")
+    screen.print(f"matrix: {page}  (also {run.folder.parent / LATEST / page.name})", soft_wrap=True)
+    return exit_status(record.verdict for record in records)

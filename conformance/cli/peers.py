@@ -1,0 +1,62 @@
+"""``ipsec-conformance peers``: which implementations the suite knows, and what they claim."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from conformance.matrix import FACTORS, Manifest, load_manifests
+from conformance.matrix.manifest import find_manifest
+from conformance.resources import peers_root
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Write the manifests as JSON.")
+def peers(name: str | None, *, as_json: bool) -> None:
+    r"""List the peers, or show what one of them claims.
+
+    A peer is an implementation at a version, with a folder of its own under peers/: its
+    Dockerfile, its configuration templates and peer.toml, which says what it claims per
+    factor. A claim that fails and a refusal of what is not claimed get different verdicts.
+
+    \b
+    Examples:
+      ipsec-conformance peers
+      ipsec-conformance peers libreswan-4.10
+      ipsec-conformance peers --json
+    """
+    manifests = load_manifests(peers_root())
+    chosen = [find_manifest(manifests, name)] if name else list(manifests.values())
+    if as_json:
+        for manifest in chosen:
+            click.echo(msgspec.json.encode(manifest))
+    elif name:
+        _show_one(chosen[0])
+    else:
+        _show_all(chosen)
+
+
+def _show_all(manifests: list[Manifest]) -> None:
+    table = Table("peer", "version", "roles", "what it is", box=None, header_style="bold")
+    for manifest in manifests:
+        table.add_row(
+            manifest.name, manifest.version, ", ".join(manifest.roles), manifest.description
+        )
+    Console(highlight=False).print(table)
+
+
+def _show_one(manifest: Manifest) -> None:
+    console = Console(highlight=False)
+    console.print(f"[bold]{manifest.name}[/]  {manifest.description}\n")
+    table = Table("factor", "claims", "does not claim", box=None, header_style="bold")
+    for factor in FACTORS:
+        claimed = manifest.claims.get(factor.name, ())
+        absent = [level for level in factor.levels if level not in claimed]
+        table.add_row(factor.name, " ".join(claimed), " ".join(absent))
+    console.print(table)
+    for exception in manifest.exceptions:
+        when = " and ".join(f"{name}={'|'.join(levels)}" for name, levels in exception.when.items())
+        console.print(f"\nnot {when}: {exception.reason} [dim]({exception.source})[/]")

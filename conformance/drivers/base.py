@@ -1,0 +1,192 @@
+"""What every driver offers, and the connection it is asked to set up."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from docker.models.containers import Container
+
+    from conformance.record.records import ChildSa, IkeSa
+    from conformance.record.wireshark import EspKey, IkeKey
+
+SHARED = Path("/run/ipsec-conformance")
+"""The volume that all containers share: control sockets, daemon logs, connection files."""
+
+POLL = 0.02
+"""Seconds between two looks at a peer that is awaited."""
+
+
+class DriverError(Exception):
+    """A peer's control channel broke or refused: our side of the lab, not the peer's protocol."""
+
+
+class ConfigurationRefusedError(Exception):
+    """The peer itself refused a connection's configuration, in its own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Where a peer stands: IPv4 addresses as text, the subnet behind it in CIDR form."""
+
+    address: str
+    inner_address: str
+    inner_subnet: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One end's view of a cell: between which hosts, with which level of each factor."""
+
+    name: str
+    """The name under which the peer knows it; letters, digits and hyphens."""
+    local: Host
+    remote: Host
+    combination: Mapping[str, str]
+    psk: str = field(repr=False)
+    seed: int
+    """What the reference peer's randomness derives from."""
+    ike_lifetime: int = 28800
+    """Seconds."""
+    child_lifetime: int = 3600
+    """Seconds."""
+
+    @property
+    def tunnel(self) -> bool:
+        """Tunnel mode joins the two inner subnets; transport mode the two hosts."""
+        return self.combination["mode"] == "tunnel"
+
+    @property
+    def pfs(self) -> str | None:
+        """The group of Quick Mode's own Diffie-Hellman exchange, if there is one."""
+        group = self.combination["pfs"]
+        return None if group == "none" else group
+
+    def selector(self, host: Host) -> str:
+        """The phase 2 selector of one end, in CIDR form."""
+        return host.inner_subnet if self.tunnel else f"{host.address}/32"
+
+    def traffic_address(self, host: Host) -> str:
+        """The address of one end that protected traffic comes from and goes to."""
+        return host.inner_address if self.tunnel else host.address
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How an initiation ended, seen from the end that started it."""
+
+    established: bool
+    failure: str | None = None
+    """In the peer's own words; None where it succeeded."""
+    timed_out: bool = False
+    notifies: tuple[str, ...] = ()
+    """Names of the notifies it says it received or sent, where it tells."""
+    divergence: Mapping[str, str] | None = None
+    """The first value that differs; only the reference knows."""
+
+
+class Driver(ABC):
+    """One container of a peer, driven through a channel that stays open."""
+
+    def __init__(self, peer: str, container: Container) -> None:
+        self.peer = peer
+        self.container = container
+        self.name = str(container.name)
+        """The container's name; control sockets and logs are named after it."""
+
+    @property
+    def log(self) -> Path:
+        """The peer's log, in the shared volume."""
+        return SHARED / f"{self.name}.log"
+
+    def log_mark(self) -> int:
+        """Where the log ends now, in bytes; give it to ``log_since``."""
+        return self.log.stat().st_size if self.log.exists() else 0
+
+    def log_since(self, mark: int) -> str:
+        """What the peer logged after ``mark``."""
+        if not self.log.exists():
+            return ""
+        with self.log.open("rb") as file:
+            file.seek(mark)
+            return file.read().decode(errors="replace")
+
+    def process(self) -> int:
+        """Id of the peer's main process as the engine counts it; 0 where it does not run."""
+        self.container.reload()
+        return int(self.container.attrs["State"]["Pid"])
+
+    @abstractmethod
+    def open(self) -> None:
+        """Open the control channel."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the control channel; the peer goes on."""
+
+    @abstractmethod
+    def version(self) -> str:
+        """The version that the running peer reports."""
+
+    @abstractmethod
+    def configure(self, connection: Connection) -> None:
+        """Load a connection, ready to initiate it and to respond to it.
+
+        ConfigurationRefusedError where the peer says that it cannot do what is asked for.
+        """
+
+    @abstractmethod
+    def initiate(self, connection: Connection, timeout: float) -> Attempt:
+        """Start phase 1 and phase 2; return when both stand, or have failed, or time is out."""
+
+    @abstractmethod
+    def sas(self, connection: Connection) -> tuple[IkeSa | None, ChildSa | None]:
+        """The security associations this end holds for the connection, normalised."""
+
+    @abstractmethod
+    def keys(self, connection: Connection, log: str) -> tuple[list[IkeKey], list[EspKey]]:
+        """The keys this end can tell; ``log`` is its log since the connection was configured."""
+
+    @abstractmethod
+    def ping(self, connection: Connection, count: int, timeout: float) -> tuple[int, int]:
+        """Send echo requests through the SA; how many were sent, how many answered."""
+
+    @abstractmethod
+    def terminate(self, connection: Connection, timeout: float) -> None:
+        """Delete the connection's SAs and tell the other end so."""
+
+    @abstractmethod
+    def logged_delete(self, log: str) -> bool:
+        """Whether the peer's log tells that it received a Delete for one of its SAs."""
+
+    @abstractmethod
+    def remove(self, connection: Connection) -> None:
+        """Forget the connection and whatever is left of it."""
+
+    def outcome(self, connection: Connection) -> Attempt:
+        """How the connection stands, seen from the end that responds."""
+        return Attempt(established=self.sas(connection)[1] is not None)
+
+    def await_child(self, connection: Connection, timeout: float) -> bool:
+        """Wait until this end holds the connection's child SA."""
+        return poll(lambda: self.sas(connection)[1] is not None, timeout)
+
+    def await_gone(self, connection: Connection, timeout: float) -> bool:
+        """Wait until this end holds no SA of the connection any more."""
+        return poll(lambda: self.sas(connection) == (None, None), timeout)
+
+
+def poll(condition: Callable[[], bool], timeout: float) -> bool:
+    """Wait until ``condition`` holds; False where it did not within ``timeout`` seconds."""
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(POLL)
+    return True

@@ -1,0 +1,180 @@
+"""Security associations as a Linux kernel holds them, read from ``ip xfrm`` and normalised.
+
+Both daemons leave ESP to the kernel, so what it holds is what they really agreed on.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from conformance.record.records import ChildSa
+from conformance.record.wireshark import EspKey
+
+if TYPE_CHECKING:
+    from conformance.drivers.base import Connection
+    from conformance.drivers.shell import Shell
+
+STATES = ("ip", "-s", "xfrm", "state")
+POLICIES = ("ip", "xfrm", "policy")
+
+CIPHERS = {
+    ("cbc(aes)", 16): "aes128",
+    ("cbc(aes)", 24): "aes192",
+    ("cbc(aes)", 32): "aes256",
+    ("cbc(des3_ede)", 24): "3des",
+}
+"""(kernel name, key octets) -> level of ``esp_cipher``."""
+
+INTEGRITIES = {
+    ("hmac(md5)", 96): "md5",
+    ("hmac(sha1)", 96): "sha1",
+    ("hmac(sha256)", 128): "sha256",
+}
+"""(kernel name, ICV bits) -> level of ``esp_integrity``."""
+
+HEAD = re.compile(r"^src (?P<source>\S+) dst (?P<destination>\S+)", re.MULTILINE)
+PROTOCOL = re.compile(r"proto (?P<protocol>\S+) spi 0x(?P<spi>[0-9a-f]+)\S* .*mode (?P<mode>\S+)")
+CIPHER = re.compile(r"^\s+enc (?P<name>\S+) 0x(?P<key>[0-9a-f]+)", re.MULTILINE)
+INTEGRITY = re.compile(
+    r"^\s+auth-trunc (?P<name>\S+) 0x(?P<key>[0-9a-f]+) (?P<bits>\d+)", re.MULTILINE
+)
+HARD_SECONDS = re.compile(r"expire add: soft \S+, hard (\d+)\(sec\)")
+PACKETS = re.compile(r"lifetime current:\s+\d+\(bytes\), (\d+)\(packets\)")
+OUT_POLICY = re.compile(
+    r"^src (?P<local>\S+) dst (?P<remote>\S+)[^\n]*\n\s+dir out [^\n]*"
+    r"(?:\n\s+(?!tmpl)[^\n]*)*\n\s+tmpl src (?P<source>\S+) dst (?P<destination>\S+)",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One one-way SA of the kernel."""
+
+    source: str
+    destination: str
+    protocol: str
+    spi: int
+    mode: str
+    cipher: str
+    cipher_key: str = field(repr=False)
+    integrity: str
+    integrity_key: str = field(repr=False)
+    lifetime_seconds: int | None
+    packets: int
+
+
+def parse_states(text: str) -> list[State]:
+    """Read ``ip -s xfrm state``; larval states (no keys yet) are left out."""
+    starts = [match.start() for match in HEAD.finditer(text)]
+    blocks = [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
+    return [state for state in map(_parse_state, blocks) if state is not None]
+
+
+def _parse_state(block: str) -> State | None:
+    head, protocol = HEAD.search(block), PROTOCOL.search(block)
+    cipher, integrity = CIPHER.search(block), INTEGRITY.search(block)
+    if not (head and protocol and cipher and integrity):
+        return None
+    hard, packets = HARD_SECONDS.search(block), PACKETS.search(block)
+    cipher_id = (cipher["name"], len(cipher["key"]) // 2)
+    integrity_id = (integrity["name"], int(integrity["bits"]))
+    return State(
+        source=head["source"],
+        destination=head["destination"],
+        protocol=protocol["protocol"],
+        spi=int(protocol["spi"], 16),
+        mode=protocol["mode"],
+        cipher=CIPHERS.get(cipher_id, f"{cipher_id[0]}-{8 * cipher_id[1]}"),
+        cipher_key=cipher["key"],
+        integrity=INTEGRITIES.get(integrity_id, "{}-{}".format(*integrity_id)),
+        integrity_key=integrity["key"],
+        lifetime_seconds=int(hard[1]) if hard and int(hard[1]) else None,
+        packets=int(packets[1]) if packets else 0,
+    )
+
+
+def parse_selectors(text: str, source: str, destination: str) -> tuple[str, str] | None:
+    """The selectors (local, remote) of the outbound policy between two outer addresses."""
+    for policy in OUT_POLICY.finditer(text):
+        templates = {policy["source"], policy["destination"]}
+        ends = {policy["local"], policy["remote"]}
+        if templates == {source, destination} or ends == {f"{source}/32", f"{destination}/32"}:
+            return policy["local"], policy["remote"]
+    return None
+
+
+def states_of(shell: Shell, connection: Connection) -> tuple[State | None, State | None]:
+    """The newest inbound and outbound SA between the connection's two hosts."""
+    ends = (connection.remote.address, connection.local.address)
+    states = parse_states(shell.run(STATES).output)
+    inbound = [state for state in states if (state.source, state.destination) == ends]
+    outbound = [state for state in states if (state.destination, state.source) == ends]
+    return (inbound[0] if inbound else None), (outbound[0] if outbound else None)
+
+
+def child_of(shell: Shell, connection: Connection, pfs: str | None) -> ChildSa | None:
+    """The pair of one-way SAs of the connection, normalised; None where there is no pair."""
+    inbound, outbound = states_of(shell, connection)
+    if inbound is None or outbound is None:
+        return None
+    selectors = parse_selectors(
+        shell.run(POLICIES).output, connection.local.address, connection.remote.address
+    )
+    local, remote = selectors or ("none", "none")
+    return ChildSa(
+        spi_in=inbound.spi,
+        spi_out=outbound.spi,
+        protocol=inbound.protocol,
+        mode=inbound.mode,
+        cipher=inbound.cipher,
+        integrity=inbound.integrity,
+        pfs=pfs,
+        lifetime_seconds=inbound.lifetime_seconds,
+        local_selector=local,
+        remote_selector=remote,
+        packets_in=inbound.packets,
+        packets_out=outbound.packets,
+    )
+
+
+def keys_of(shell: Shell, connection: Connection) -> list[EspKey]:
+    """The keys of both one-way SAs of the connection."""
+    return [
+        EspKey(
+            spi=state.spi,
+            source=state.source,
+            destination=state.destination,
+            cipher=state.cipher,
+            key=bytes.fromhex(state.cipher_key),
+            integrity=state.integrity,
+            integrity_key=bytes.fromhex(state.integrity_key),
+        )
+        for state in states_of(shell, connection)
+        if state is not None
+    ]
+
+
+def ping(shell: Shell, connection: Connection, count: int, timeout: float) -> tuple[int, int]:
+    """Ping the other end's protected address with the system's ``ping``: (sent, answered)."""
+    source = connection.traffic_address(connection.local)
+    target = connection.traffic_address(connection.remote)
+    command = ["ping", "-n", "-q", "-c", str(count), "-i", "0.01", "-W", str(timeout)]
+    result = shell.run([*command, "-I", source, target], timeout=timeout + count)
+    answered = re.search(r"(\d+) packets transmitted, (\d+) received", result.output)
+    return (int(answered[1]), int(answered[2])) if answered else (0, 0)
+
+
+def flush(shell: Shell, connection: Connection) -> None:
+    """Remove whatever SA a peer left in the kernel for the connection (never policies)."""
+    for state in states_of(shell, connection):
+        if state is not None:
+            shell.run(
+                [
+                    *("ip", "xfrm", "state", "delete"),
+                    *("src", state.source, "dst", state.destination),
+                    *("proto", state.protocol, "spi", hex(state.spi)),
+                ]
+            )

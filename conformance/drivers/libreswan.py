@@ -1,0 +1,210 @@
+"""Libreswan: pluto, driven by whack from a shell in its container that stays open."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from conformance.drivers import kernel
+from conformance.drivers.base import (
+    SHARED,
+    Attempt,
+    ConfigurationRefusedError,
+    Connection,
+    Driver,
+    DriverError,
+    poll,
+)
+from conformance.drivers.shell import Shell
+from conformance.record.records import ChildSa, IkeSa
+from conformance.resources import peers_root
+
+if TYPE_CHECKING:
+    from conformance.drivers.shell import Result
+    from conformance.record.wireshark import EspKey, IkeKey
+
+LIBEXEC = "/usr/libexec/ipsec"
+"""Where Debian keeps whack and addconn; the ``ipsec`` script in front of them costs a process."""
+
+START = 20.0
+"""Seconds that pluto gets to answer whack."""
+
+HASHES = {"md5": "md5", "sha1": "sha1", "sha256": "sha2_256"}
+"""Level of ``hash`` and ``esp_integrity`` -> pluto's keyword."""
+
+GROUPS = {
+    "modp1024": "modp1024",
+    "modp1536": "modp1536",
+    "modp2048": "modp2048",
+    "ecp256": "dh19",
+}
+"""Level of ``group`` -> pluto's keyword."""
+
+STATUS_CIPHERS = {
+    "AES_CBC_128": "aes128",
+    "AES_CBC_192": "aes192",
+    "AES_CBC_256": "aes256",
+    "3DES_CBC_192": "3des",
+}
+STATUS_HASHES = {"HMAC_MD5": "md5", "HMAC_SHA1": "sha1", "HMAC_SHA2_256": "sha256"}
+STATUS_GROUPS = {
+    "MODP1024": "modp1024",
+    "MODP1536": "modp1536",
+    "MODP2048": "modp2048",
+    "DH19": "ecp256",
+}
+"""Names in ``whack --status`` -> levels."""
+
+IKE_NEWEST = re.compile(r"IKE(?:v1)? algorithm newest: ([A-Z0-9_]+)-([A-Z0-9_]+)-([A-Z0-9_]+)")
+ESP_NEWEST = re.compile(r"ESP algorithm newest: [^;\n]+; pfsgroup=(\S+)")
+NOTIFY = re.compile(r"\b([A-Z]+(?:_[A-Z]+)+)\b")
+ESTABLISHED = "IPsec SA established"
+
+DELETE_RECEIVED = "received Delete SA"
+
+
+class LibreswanDriver(Driver):
+    """One pluto."""
+
+    def open(self) -> None:
+        """Open the shell and wait until pluto answers whack."""
+        self._shell = Shell(self.container)
+        if not poll(lambda: self._whack("--briefstatus").status == 0, START):
+            raise DriverError(f"{self.name}: pluto does not answer whack")
+
+    def close(self) -> None:
+        """Close the shell."""
+        self._shell.close()
+
+    def version(self) -> str:
+        """The version in ``ipsec --version``, such as ``4.10``."""
+        output = self._shell.run(["ipsec", "--version"]).output
+        found = re.search(r"Libreswan (?:U)?(\d[\w.]*)", output)
+        if not found:
+            raise DriverError(f"{self.name}: no version in {output.strip()!r}")
+        return found[1]
+
+    @cached_property
+    def _template(self) -> Template:
+        folder = peers_root() / self.peer / "templates"
+        environment = Environment(
+            loader=FileSystemLoader(folder),
+            undefined=StrictUndefined,
+            keep_trailing_newline=True,
+            autoescape=False,  # noqa: S701 - ipsec.conf is no markup
+        )
+        return environment.get_template("connection.conf")
+
+    def configure(self, connection: Connection) -> None:
+        """Render the peer's template into the shared volume and load it with addconn."""
+        path = SHARED / f"{self.name}.conf"
+        path.write_text(self._template.render(template_values(connection)))
+        loaded = self._shell.run([f"{LIBEXEC}/addconn", "--config", str(path), connection.name])
+        if loaded.status != 0 or "added" not in loaded.output:
+            raise ConfigurationRefusedError(loaded.output.strip())
+
+    def initiate(self, connection: Connection, timeout: float) -> Attempt:
+        """``whack --initiate``, which reports each state until the child stands or all is over."""
+        result = self._whack("--name", connection.name, "--initiate", timeout=timeout)
+        if ESTABLISHED in result.output:
+            return Attempt(established=True)
+        lines = [line for line in result.output.splitlines() if line.strip()]
+        notifies = [word for line in lines for word in NOTIFY.findall(line) if _is_notify(word)]
+        return Attempt(
+            established=False,
+            failure="; ".join(lines[-2:]),
+            timed_out=result.status == TIMED_OUT,
+            notifies=tuple(dict.fromkeys(notifies)),
+        )
+
+    def sas(self, connection: Connection) -> tuple[IkeSa | None, ChildSa | None]:
+        """The ISAKMP SA from whack's status, the child SA from the kernel."""
+        status = self._status(connection)
+        esp = ESP_NEWEST.search(status)
+        child = kernel.child_of(self._shell, connection, _pfs(esp[1], status)) if esp else None
+        return _ike_sa(status), child
+
+    def keys(self, connection: Connection, log: str) -> tuple[list[IkeKey], list[EspKey]]:
+        """The ESP keys from the kernel; pluto tells no phase 1 key."""
+        del log
+        return [], kernel.keys_of(self._shell, connection)
+
+    def ping(self, connection: Connection, count: int, timeout: float) -> tuple[int, int]:
+        """Ping from the container, through the kernel's SAs."""
+        return kernel.ping(self._shell, connection, count, timeout)
+
+    def terminate(self, connection: Connection, timeout: float) -> None:
+        """``whack --terminate``: Delete for the child and for the ISAKMP SA."""
+        self._whack("--name", connection.name, "--terminate", timeout=timeout)
+
+    def logged_delete(self, log: str) -> bool:
+        """Look for the daemon's own words."""
+        return DELETE_RECEIVED in log
+
+    def remove(self, connection: Connection) -> None:
+        """``whack --delete``: the connection and its states."""
+        self._whack("--name", connection.name, "--delete")
+        kernel.flush(self._shell, connection)
+
+    def _status(self, connection: Connection) -> str:
+        lines = self._whack("--status").output.splitlines()
+        return "\n".join(line for line in lines if f'"{connection.name}"' in line)
+
+    def _whack(self, *arguments: str, timeout: float = 10.0) -> Result:
+        return self._shell.run([f"{LIBEXEC}/whack", *arguments], timeout=timeout)
+
+
+TIMED_OUT = 124
+"""Exit status of ``timeout`` for a command that it ended."""
+
+
+def template_values(connection: Connection) -> dict[str, object]:
+    """What the peer's connection template may use."""
+    levels = connection.combination
+    ike = f"{levels['cipher']}-{HASHES[levels['hash']]}-{GROUPS[levels['group']]}"
+    esp = f"{levels['esp_cipher']}-{HASHES[levels['esp_integrity']]}"
+    if connection.pfs not in (None, levels["group"]):
+        esp += f"-{GROUPS[str(connection.pfs)]}"
+    return {
+        "name": connection.name,
+        "local": connection.local,
+        "remote": connection.remote,
+        "tunnel": connection.tunnel,
+        "mode": levels["mode"],
+        "ike": ike,
+        "esp": esp,
+        "pfs": "yes" if connection.pfs else "no",
+        "ike_lifetime": connection.ike_lifetime,
+        "child_lifetime": connection.child_lifetime,
+    }
+
+
+def _is_notify(word: str) -> bool:
+    return not word.startswith(("STATE_", "EVENT_", "MAIN_", "QUICK_", "AES_", "HMAC_"))
+
+
+def _ike_sa(status: str) -> IkeSa | None:
+    newest = IKE_NEWEST.search(status)
+    if not newest:
+        return None
+    return IkeSa(
+        cookie_initiator="",
+        cookie_responder="",
+        state="established",
+        cipher=STATUS_CIPHERS.get(newest[1], newest[1]),
+        hash=STATUS_HASHES.get(newest[2], newest[2]),
+        group=STATUS_GROUPS.get(newest[3], newest[3]),
+        auth="psk",
+        lifetime_seconds=None,
+    )
+
+
+def _pfs(told: str, status: str) -> str | None:
+    """Pluto names the PFS group, or ``<Phase1>`` where it took that of phase 1, or ``<N/A>``."""
+    ike = _ike_sa(status)
+    if told == "<Phase1>":
+        return ike.group if ike else None
+    return STATUS_GROUPS.get(told)

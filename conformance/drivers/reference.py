@@ -1,0 +1,139 @@
+"""The reference peer of this suite, driven over its control socket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from conformance.drivers.base import SHARED, Attempt, Connection, Driver, DriverError, poll
+from conformance.peer.client import ControlClient, ControlError
+from conformance.record.records import ChildSa, IkeSa
+from conformance.record.wireshark import EspKey, IkeKey
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+START = 10.0
+"""Seconds that the peer gets to open its socket."""
+
+
+class ReferenceDriver(Driver):
+    """One reference peer in its container."""
+
+    def open(self) -> None:
+        """Connect to the peer's control socket."""
+        if not poll(self._connect, START):
+            raise DriverError(f"{self.name}: the control socket does not answer")
+
+    def _connect(self) -> bool:
+        try:
+            self._client = ControlClient(SHARED / f"{self.name}.sock")
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the control connection."""
+        self._client.close()
+
+    def version(self) -> str:
+        """The version the peer reports."""
+        return str(self._call("hello")["version"])
+
+    def configure(self, connection: Connection) -> None:
+        """Make the endpoint for the connection's remote host."""
+        levels = connection.combination
+        self._call(
+            "configure",
+            name=connection.name,
+            remote=connection.remote.address,
+            psk=connection.psk,
+            phase1={
+                "cipher": levels["cipher"],
+                "hash": levels["hash"],
+                "group": levels["group"],
+                "lifetime_seconds": connection.ike_lifetime,
+            },
+            phase2={
+                "protocol": levels["protocol"],
+                "cipher": levels["esp_cipher"],
+                "integrity": levels["esp_integrity"],
+                "mode": levels["mode"],
+                "pfs": connection.pfs,
+                "lifetime_seconds": connection.child_lifetime,
+            },
+            local_selector=connection.selector(connection.local),
+            remote_selector=connection.selector(connection.remote),
+            seed=connection.seed,
+            deviations=[],
+        )
+
+    def initiate(self, connection: Connection, timeout: float) -> Attempt:
+        """Start Main Mode and Quick Mode; the peer names the first value that diverges."""
+        return _attempt(self._call("initiate", name=connection.name, timeout=timeout))
+
+    def outcome(self, connection: Connection) -> Attempt:
+        """How the responder sees it, with what diverged."""
+        return _attempt(self._call("await_established", name=connection.name, timeout=0.0))
+
+    def sas(self, connection: Connection) -> tuple[IkeSa | None, ChildSa | None]:
+        """The SAs as the peer holds them."""
+        told = self._call("sas", name=connection.name)
+        children = told["children"]
+        ike = IkeSa(**told["ike"]) if told["ike"] else None
+        return ike, ChildSa(**children[-1]) if children else None
+
+    def keys(self, connection: Connection, log: str) -> tuple[list[IkeKey], list[EspKey]]:
+        """Every key since the connection was configured."""
+        del log
+        told = self._call("keys", name=connection.name)
+        ike = [
+            IkeKey(bytes.fromhex(key["cookie_initiator"]), bytes.fromhex(key["encryption_key"]))
+            for key in told["ike"]
+        ]
+        return ike, [_esp_key(key) for key in told["esp"]]
+
+    def ping(self, connection: Connection, count: int, timeout: float) -> tuple[int, int]:
+        """Echo requests that the peer itself makes and protects."""
+        told = self._call("ping", name=connection.name, count=count, size=56, timeout=timeout)
+        return int(told["sent"]), int(told["received"])
+
+    def terminate(self, connection: Connection, timeout: float) -> None:
+        """Send a Delete for the child and for the ISAKMP SA."""
+        self._call("terminate", name=connection.name, timeout=timeout)
+
+    def logged_delete(self, log: str) -> bool:
+        """The peer logs every SA that a Delete ended."""
+        return "ChildDeleted" in log
+
+    def remove(self, connection: Connection) -> None:
+        """Forget the endpoint and its SAs."""
+        self._call("remove", name=connection.name)
+
+    def _call(self, do: str, **arguments: Any) -> dict[str, Any]:
+        try:
+            return self._client.call(do, **arguments)
+        except (ControlError, OSError) as error:
+            raise DriverError(f"{self.name}: {do}: {error}") from error
+
+
+def _attempt(told: Mapping[str, Any]) -> Attempt:
+    failure = told["failure"]
+    return Attempt(
+        established=bool(told["established"]),
+        failure=failure,
+        timed_out=bool(told.get("timed_out", False)),
+        notifies=tuple(told["notifies"]),
+        divergence=told["divergence"],
+    )
+
+
+def _esp_key(told: Mapping[str, Any]) -> EspKey:
+    return EspKey(
+        source=told["source"],
+        destination=told["destination"],
+        spi=int(told["spi"]),
+        cipher=told["cipher"],
+        key=bytes.fromhex(told["encryption_key"]),
+        integrity=told["integrity"],
+        integrity_key=bytes.fromhex(told["integrity_key"]),
+    )

@@ -1,0 +1,85 @@
+"""One shell in a container that stays open: starting a process through the engine is what costs."""
+
+from __future__ import annotations
+
+import shlex
+import struct
+import time
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from conformance.drivers.base import DriverError
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+    from docker.models.containers import Container
+
+FRAME = struct.Struct(">BxxxL")
+"""The Docker API's header of one piece of attached output: stream, three zero bytes, length."""
+
+GRACE = 5.0
+"""Seconds beyond a command's own time limit after which the shell itself counts as dead."""
+
+
+class Result(NamedTuple):
+    """What a command left behind."""
+
+    status: int
+    """Its exit status; 124 where it was ended at its time limit."""
+    output: str
+    """Standard output and standard error, as they came."""
+
+
+class Shell:
+    """Runs commands one after the other in a container's long-lived shell."""
+
+    def __init__(self, container: Container) -> None:
+        self._name = container.name
+        self._numbers = count(1)
+        self._buffer = b""
+        api: Any = getattr(container.client, "api")  # noqa: B009 - the stubs call it optional
+        created = api.exec_create(container.id, ["/bin/sh"], stdin=True)
+        self._stream = api.exec_start(created["Id"], socket=True)
+        self._socket: socket.socket = self._stream._sock  # noqa: SLF001 - docker-py has no other way
+
+    def close(self) -> None:
+        """End the shell."""
+        self._socket.close()
+        self._stream.close()
+
+    def run(self, command: Sequence[str], timeout: float = 10.0) -> Result:
+        """Run one command; it is ended after ``timeout`` seconds with status 124."""
+        mark = f"--ipsec-conformance-{next(self._numbers)}--"
+        limited = shlex.join(["timeout", str(timeout), *command])
+        script = f"{limited} </dev/null 2>&1; printf '\\n%s %d\\n' {mark} $?\n"
+        self._socket.sendall(script.encode())
+        output, status = self._read_until(f"\n{mark} ".encode(), timeout + GRACE)
+        return Result(status, output)
+
+    def _read_until(self, mark: bytes, timeout: float) -> tuple[str, int]:
+        end = time.monotonic() + timeout
+        collected = b""
+        while True:
+            before, found, after = collected.partition(mark)
+            if found and after.endswith(b"\n"):
+                return before.decode(errors="replace"), int(after)
+            collected += self._read_frame(end)
+
+    def _read_frame(self, end: float) -> bytes:
+        (_, length) = FRAME.unpack(self._read_exactly(FRAME.size, end))
+        return self._read_exactly(length, end)
+
+    def _read_exactly(self, length: int, end: float) -> bytes:
+        while len(self._buffer) < length:
+            self._socket.settimeout(max(0.001, end - time.monotonic()))
+            try:
+                piece = self._socket.recv(65536)
+            except TimeoutError as error:
+                raise DriverError(f"the shell in {self._name} does not answer") from error
+            if not piece:
+                raise DriverError(f"the shell in {self._name} has ended")
+            self._buffer += piece
+        piece, self._buffer = self._buffer[:length], self._buffer[length:]
+        return piece

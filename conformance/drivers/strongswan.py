@@ -1,0 +1,236 @@
+"""strongSwan: charon, driven over its vici socket (the protocol of ``swanctl``, kept open)."""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import TYPE_CHECKING, Any
+
+import vici
+from vici.exception import CommandException
+
+from conformance.drivers import kernel
+from conformance.drivers.base import (
+    SHARED,
+    Attempt,
+    Connection,
+    Driver,
+    DriverError,
+    poll,
+)
+from conformance.drivers.shell import Shell
+from conformance.record.records import ChildSa, IkeSa
+from conformance.record.wireshark import EspKey, IkeKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+CIPHERS = {
+    ("AES_CBC", "128"): "aes128",
+    ("AES_CBC", "192"): "aes192",
+    ("AES_CBC", "256"): "aes256",
+    ("3DES_CBC", ""): "3des",
+}
+"""(vici's name, key bits) -> level of ``cipher``."""
+
+HASHES = {"HMAC_MD5_96": "md5", "HMAC_SHA1_96": "sha1", "HMAC_SHA2_256_128": "sha256"}
+"""vici names IKEv1's hash by the integrity algorithm it stands for."""
+
+GROUPS = {
+    "MODP_1024": "modp1024",
+    "MODP_1536": "modp1536",
+    "MODP_2048": "modp2048",
+    "ECP_256": "ecp256",
+}
+
+START = 10.0
+"""Seconds that charon gets to open its socket."""
+
+KA = re.compile(r"encryption key Ka => \d+ bytes[^\n]*\n((?:[^\n]*\[IKE\]\s+\d+: [^\n]*\n)+)")
+HEX_LINE = re.compile(r"\[IKE\]\s+\d+: ((?:[0-9A-F]{2} ?){1,16})")
+NOTIFY = re.compile(
+    r"(?:received|generating|parsed) [^\n]*?\b([A-Z]+(?:_[A-Z]+)+)\b(?: error)? notify"
+)
+
+DELETE_RECEIVED = "received DELETE for"
+
+
+class StrongswanDriver(Driver):
+    """One charon."""
+
+    def open(self) -> None:
+        """Connect to charon's vici socket and open a shell beside it."""
+        path = str(SHARED / f"{self.name}.vici")
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        if not poll(lambda: self._socket.connect_ex(path) == 0, START):
+            raise DriverError(f"{self.name}: charon's vici socket does not answer")
+        self._session = vici.Session(self._socket)
+        self._shell = Shell(self.container)
+
+    def close(self) -> None:
+        """Close the vici connection and the shell."""
+        self._socket.close()
+        self._shell.close()
+
+    def version(self) -> str:
+        """The version charon reports."""
+        return _text(self._session.version()["version"])
+
+    def configure(self, connection: Connection) -> None:
+        """Load the connection and its PSK over vici."""
+        self._command("load_conn", {connection.name: connection_section(connection)})
+        self._command(
+            "load_shared",
+            {
+                "id": connection.name,
+                "type": "IKE",
+                "data": connection.psk,
+                "owners": [connection.local.address, connection.remote.address],
+            },
+        )
+
+    def initiate(self, connection: Connection, timeout: float) -> Attempt:
+        """``initiate`` with the log streamed, so that a failure is told in charon's own words."""
+        request = {
+            "ike": connection.name,
+            "child": connection.name,
+            "timeout": str(int(timeout * 1000)),
+            "loglevel": "1",
+        }
+        said: list[str] = []
+        try:
+            said.extend(_text(line["msg"]) for line in self._session.initiate(request))
+        except CommandException as error:
+            return self._failed(str(error), said)
+        return Attempt(established=True)
+
+    def _failed(self, error: str, said: list[str]) -> Attempt:
+        notifies = tuple(dict.fromkeys(NOTIFY.findall("\n".join(said))))
+        words = "; ".join([*said[-2:], error])
+        return Attempt(False, words, timed_out="timed out" in error.lower(), notifies=notifies)
+
+    def sas(self, connection: Connection) -> tuple[IkeSa | None, ChildSa | None]:
+        """What vici lists as the ISAKMP SA and what the kernel holds as the child SA."""
+        for section in self._list(connection):
+            child = _installed_child(section)
+            if child is None:
+                return _ike_sa(section), None
+            pfs = _group(child, default=None)
+            return _ike_sa(section), kernel.child_of(self._shell, connection, pfs)
+        return None, None
+
+    def keys(self, connection: Connection, log: str) -> tuple[list[IkeKey], list[EspKey]]:
+        """Ka from charon's log (ike level 4), the ESP keys from the kernel."""
+        cookies = [bytes.fromhex(_text(sa["initiator-spi"])) for sa in self._list(connection)]
+        logged = [bytes.fromhex(key) for key in logged_keys(log)]
+        phase1 = [
+            IkeKey(cookie, key) for cookie, key in zip(cookies[-1:], logged[-1:], strict=False)
+        ]
+        return phase1, kernel.keys_of(self._shell, connection)
+
+    def ping(self, connection: Connection, count: int, timeout: float) -> tuple[int, int]:
+        """Ping from the container, through the kernel's SAs."""
+        return kernel.ping(self._shell, connection, count, timeout)
+
+    def terminate(self, connection: Connection, timeout: float) -> None:
+        """Terminate the IKE SA, which deletes its children first."""
+        request = {"ike": connection.name, "timeout": str(int(timeout * 1000))}
+        try:
+            list(self._session.terminate(request))
+        except CommandException as error:
+            if "no matching SAs" not in str(error):
+                raise DriverError(f"{self.name}: terminate: {error}") from error
+
+    def logged_delete(self, log: str) -> bool:
+        """Look for the daemon's own words."""
+        return DELETE_RECEIVED in log
+
+    def remove(self, connection: Connection) -> None:
+        """End what is left without waiting for the other end, and unload connection and PSK."""
+        for _ in self._list(connection):
+            request = {"ike": connection.name, "force": "yes", "timeout": "-1"}
+            list(self._session.terminate(request))
+        self._command("unload_conn", {"name": connection.name})
+        self._command("unload_shared", {"id": connection.name})
+
+    def _list(self, connection: Connection) -> Iterator[Mapping[str, Any]]:
+        for listed in self._session.list_sas({"ike": connection.name}):
+            yield listed[connection.name]
+
+    def _command(self, name: str, request: dict[str, Any]) -> None:
+        try:
+            getattr(self._session, name)(request)
+        except CommandException as error:
+            raise DriverError(f"{self.name}: {name}: {error}") from error
+
+
+def connection_section(connection: Connection) -> dict[str, Any]:
+    """The connection as vici (and swanctl.conf) spells it."""
+    levels = connection.combination
+    local, remote = connection.local, connection.remote
+    pfs = f"-{connection.pfs}" if connection.pfs else ""
+    child = {
+        "local_ts": [connection.selector(local) if connection.tunnel else "dynamic"],
+        "remote_ts": [connection.selector(remote) if connection.tunnel else "dynamic"],
+        "mode": levels["mode"],
+        "esp_proposals": [f"{levels['esp_cipher']}-{levels['esp_integrity']}{pfs}"],
+        "rekey_time": "0",
+        "life_time": str(connection.child_lifetime),
+        "start_action": "none",
+        "close_action": "none",
+    }
+    return {
+        "version": "1",
+        "local_addrs": [local.address],
+        "remote_addrs": [remote.address],
+        "proposals": [f"{levels['cipher']}-{levels['hash']}-{levels['group']}"],
+        "aggressive": "no",
+        "mobike": "no",
+        "fragmentation": "no",
+        "dpd_delay": "0",
+        "keyingtries": "1",
+        "unique": "never",
+        "reauth_time": str(connection.ike_lifetime),
+        "local": {"auth": "psk", "id": local.address},
+        "remote": {"auth": "psk", "id": remote.address},
+        "children": {connection.name: child},
+    }
+
+
+def logged_keys(log: str) -> list[str]:
+    """The keys Ka that charon logged at ike level 4, oldest first, in hex."""
+    return [
+        "".join(HEX_LINE.findall(dump[1])).replace(" ", "").lower() for dump in KA.finditer(log)
+    ]
+
+
+def _installed_child(section: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    children = list(section.get("child-sas", {}).values())
+    installed = [child for child in children if _text(child["state"]) == "INSTALLED"]
+    return installed[-1] if installed else None
+
+
+def _ike_sa(section: Mapping[str, Any]) -> IkeSa:
+    bits = _text(section.get("encr-keysize", b""))
+    cipher, integrity = _text(section.get("encr-alg", b"")), _text(section.get("integ-alg", b""))
+    return IkeSa(
+        cookie_initiator=_text(section["initiator-spi"]),
+        cookie_responder=_text(section["responder-spi"]),
+        state=_text(section["state"]).lower(),
+        cipher=CIPHERS.get((cipher, bits), f"{cipher}-{bits}"),
+        hash=HASHES.get(integrity, integrity),
+        group=_group(section, default="") or "",
+        auth="psk",
+        lifetime_seconds=None,
+    )
+
+
+def _group(section: Mapping[str, Any], default: str | None) -> str | None:
+    if "dh-group" not in section:
+        return default
+    name = _text(section["dh-group"])
+    return GROUPS.get(name, name)
+
+
+def _text(value: bytes) -> str:
+    return value.decode()

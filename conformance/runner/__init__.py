@@ -1,0 +1,1 @@
+"""Running cells: in the engine (``serve``, ``cell``), steered from the host (``host``)."""

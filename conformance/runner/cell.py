@@ -1,0 +1,280 @@
+"""One cell: configure both ends, negotiate, pass traffic, look, delete, judge."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING, NamedTuple
+
+from conformance.drivers import Connection, Driver, DriverError, Host
+from conformance.drivers.base import Attempt, ConfigurationRefusedError
+from conformance.matrix.plan import Cell, repeat_command
+from conformance.record.records import (
+    Divergence,
+    EndState,
+    Observation,
+    Record,
+    Traffic,
+    make_record,
+)
+from conformance.record.verdicts import judge
+from conformance.runner.dissect import WireMessage, dissect
+from conformance.runner.evidence import CellEvidence
+from conformance.runner.traffic import read_traffic
+from conformance.runner.wire import deletes_seen, wire_notifies
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conformance.record.wireshark import EspKey, IkeKey
+    from conformance.runner.capture import Capture, Packet
+
+PINGS = 2
+"""Echo requests a cell sends through its SAs."""
+PING_TIMEOUT = 2.0
+"""Seconds for an echo reply."""
+SETTLE = 2.0
+"""Seconds for the responder to install what the initiator holds, and for both to let go of it."""
+DRAIN = 0.03
+"""Seconds for the last packets to reach the capture's thread."""
+
+
+@dataclass(slots=True)
+class End:
+    """One end of a cell while it runs."""
+
+    role: str
+    driver: Driver
+    connection: Connection
+    mark: int = 0
+    process: int = 0
+    attempt: Attempt = field(default_factory=lambda: Attempt(established=False))
+    state: EndState | None = None
+
+    @property
+    def log(self) -> str:
+        """The peer's log since the cell began."""
+        return self.driver.log_since(self.mark)
+
+    def begin(self) -> None:
+        """Note where the log and the process stand."""
+        self.mark, self.process = self.driver.log_mark(), self.driver.process()
+
+    def observe(self, version: str) -> EndState:
+        """Read the SAs and whatever the peer says of the exchange."""
+        ike, child = self.driver.sas(self.connection)
+        return EndState(
+            peer=self.driver.peer,
+            role=self.role,
+            address=self.connection.local.address,
+            process=self.process,
+            version=version,
+            ike=ike,
+            child=child,
+            notifies=self.attempt.notifies,
+            failure=self.attempt.failure,
+        )
+
+
+class Station(NamedTuple):
+    """A driver that is open, where its peer stands, and the version it reported."""
+
+    driver: Driver
+    host: Host
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is the same for every cell of a run."""
+
+    seed: int
+    psk: str = field(repr=False)
+    timeout: float
+
+
+class CellRun:
+    """A cell from its configuration to its record."""
+
+    def __init__(
+        self,
+        cell: Cell,
+        initiator: Station,
+        responder: Station,
+        capture: Capture,
+        settings: Settings,
+    ) -> None:
+        self.cell = cell
+        self.seed = zlib.crc32(f"{settings.seed}/{cell.id}".encode())
+        self._timeout = settings.timeout
+        self._capture = capture
+        self._versions = (initiator.version, responder.version)
+        name = f"c{self.seed:08x}"
+        self.ends = tuple(
+            End(
+                role,
+                mine.driver,
+                Connection(
+                    name=name,
+                    local=mine.host,
+                    remote=other.host,
+                    combination=cell.combination,
+                    psk=settings.psk,
+                    seed=zlib.crc32(f"{self.seed}/{role}".encode()),
+                ),
+            )
+            for role, mine, other in (
+                ("initiator", initiator, responder),
+                ("responder", responder, initiator),
+            )
+        )
+        self.initiator, self.responder = self.ends
+        self._split: dict[str, float] = {}
+        self._keys: tuple[list[IkeKey], list[EspKey]] = ([], [])
+        self._sent = self._answered = 0
+        self._deleted: bool | None = None
+        self._error: str | None = None
+
+    def run(self) -> tuple[Record, dict[str, bytes]]:
+        """Run the cell; whatever breaks on the suite's side is in the record, never raised."""
+        started, clock = datetime.now(UTC), time.monotonic()
+        self._capture.clear()
+        try:
+            self._go()
+        except DriverError as error:
+            self._error = str(error)
+        packets = self._packets()
+        messages = dissect(
+            packets, self.cell.combination["cipher"], self.cell.combination["hash"], self._keys[0]
+        )
+        observation = self._observation(packets, messages)
+        evidence = CellEvidence(self.cell, self.ends, packets, messages, self._keys)
+        record = make_record(
+            observation,
+            judge(observation),
+            started=started.isoformat(timespec="milliseconds"),
+            seconds=round(time.monotonic() - clock, 3),
+            split=self._split,
+            evidence=evidence.labels,
+            seed=self.seed,
+            repeat=repeat_command(self.cell, self.seed),
+        )
+        return record, evidence.files
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        clock = time.monotonic()
+        try:
+            yield
+        finally:
+            self._split[name] = round(time.monotonic() - clock, 3)
+
+    def _go(self) -> None:
+        for end in self.ends:
+            end.begin()
+        try:
+            with self._step("configure"):
+                configured = all(self._configure(end) for end in self.ends[::-1])
+            if configured:
+                self._negotiate_and_look()
+        finally:
+            with self._step("cleanup"):
+                for end in self.ends:
+                    end.driver.remove(end.connection)
+
+    def _configure(self, end: End) -> bool:
+        try:
+            end.driver.configure(end.connection)
+        except ConfigurationRefusedError as refusal:
+            end.attempt = Attempt(established=False, failure=str(refusal))
+            return False
+        return True
+
+    def _negotiate_and_look(self) -> None:
+        first, second = self.ends
+        with self._step("negotiate"):
+            first.attempt = first.driver.initiate(first.connection, self._timeout)
+            if first.attempt.established:
+                second.driver.await_child(second.connection, SETTLE)
+        if first.attempt.established:
+            with self._step("traffic"):
+                self._sent, self._answered = first.driver.ping(
+                    first.connection, PINGS, PING_TIMEOUT
+                )
+        with self._step("observe"):
+            self._observe()
+        with self._step("teardown"):
+            first.driver.terminate(first.connection, SETTLE)
+            if first.attempt.established:
+                gone = [end.driver.await_gone(end.connection, SETTLE) for end in self.ends]
+                self._deleted = all(gone)
+
+    def _observe(self) -> None:
+        second = self.responder
+        second.attempt = second.driver.outcome(second.connection)
+        for end, version in zip(self.ends, self._versions, strict=True):
+            end.state = end.observe(version)
+            ike, esp = end.driver.keys(end.connection, end.log)
+            self._keys[0].extend(key for key in ike if key not in self._keys[0])
+            self._keys[1].extend(key for key in esp if key not in self._keys[1])
+
+    def _packets(self) -> list[Packet]:
+        time.sleep(DRAIN)
+        hosts = [end.connection.local for end in self.ends]
+        networks = [host.address for host in hosts] + [host.inner_subnet for host in hosts]
+        return self._capture.among(IPv4Network(network) for network in networks)
+
+    def _observation(self, packets: list[Packet], messages: list[WireMessage]) -> Observation:
+        states = [
+            end.state or self._unread(end, version)
+            for end, version in zip(self.ends, self._versions, strict=True)
+        ]
+        return Observation(
+            cell=self.cell.id,
+            combination=self.cell.combination,
+            initiator=states[0],
+            responder=states[1],
+            undeclared=self.cell.undeclared,
+            wire_notifies=wire_notifies(messages),
+            traffic=self._traffic(packets),
+            timed_out=self.initiator.attempt.timed_out,
+            deleted=self._deleted,
+            delete_seen=deletes_seen(messages) or self._delete_logged(),
+            alive=None if self._error else self._alive(),
+            divergence=self._divergence(),
+            error=self._error,
+        )
+
+    def _unread(self, end: End, version: str) -> EndState:
+        return EndState(
+            peer=end.driver.peer,
+            role=end.role,
+            address=end.connection.local.address,
+            process=end.process,
+            version=version,
+            failure=end.attempt.failure,
+        )
+
+    def _traffic(self, packets: list[Packet]) -> Traffic | None:
+        if not self.initiator.attempt.established:
+            return None
+        return read_traffic(
+            packets, self.initiator.connection, self._keys[1], self._sent, self._answered
+        )
+
+    def _delete_logged(self) -> bool | None:
+        """Where no key opens the capture, the receiving end's log tells of the Delete."""
+        if not self.initiator.attempt.established:
+            return None
+        return self.responder.driver.logged_delete(self.responder.log)
+
+    def _alive(self) -> bool:
+        return all(end.process and end.driver.process() == end.process for end in self.ends)
+
+    def _divergence(self) -> Divergence | None:
+        told = [end.attempt.divergence for end in self.ends if end.attempt.divergence]
+        return Divergence(**told[0]) if told else None

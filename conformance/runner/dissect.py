@@ -1,0 +1,145 @@
+"""The IKE messages of a capture, decrypted with a phase 1 key: what really went over the wire.
+
+It reads passively, with the codec of the reference but none of its state machine. RFC 2408,
+RFC 2409 Appendix B (IV chains).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from conformance.crypto.ciphers import CIPHERS
+from conformance.ikev1.constants import ExchangeType, PayloadType
+from conformance.ikev1.errors import DecodeError
+from conformance.ikev1.keys import phase1_iv, phase2_iv
+from conformance.ikev1.message import CipherState, Header, Message, parse_header, parse_message
+from conformance.ikev1.payloads import Delete, Notification
+from conformance.ipsec.ip import Ipv4Packet, MalformedPacketError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from conformance.record.wireshark import IkeKey
+    from conformance.runner.capture import Packet
+
+IKE_PORT = 500
+UDP = 17
+UDP_HEADER = struct.Struct(">HHHH")
+
+
+@dataclass(frozen=True, slots=True)
+class WireMessage:
+    """One IKE message of the capture, decoded as far as keys allow."""
+
+    time: float
+    """Seconds since the epoch."""
+    source: str
+    """The address that sent it."""
+    header: Header
+    message: Message | None
+    """None where it could not be decrypted or decoded."""
+    retransmission: bool = False
+    """Whether the same datagram was seen before."""
+    trouble: str = ""
+    """Why there is no message."""
+
+    @property
+    def notifications(self) -> list[Notification]:
+        """Its Notify payloads."""
+        return self.message.all(Notification) if self.message else []
+
+    @property
+    def deletes(self) -> list[Delete]:
+        """Its Delete payloads."""
+        return self.message.all(Delete) if self.message else []
+
+
+class Dissector:
+    """Follows the IV chains of one ISAKMP SA through its messages."""
+
+    def __init__(self, cipher: str, hash_name: str, keys: Iterable[IkeKey]) -> None:
+        self._cipher, self._hash = cipher, hash_name
+        self._keys: Mapping[bytes, bytes] = {key.cookie_initiator: key.key for key in keys}
+        self._public: dict[bytes, list[bytes]] = {}
+        self._phase1: dict[bytes, CipherState] = {}
+        self._others: dict[tuple[bytes, int], CipherState] = {}
+        self._seen: set[bytes] = set()
+
+    def read(self, time: float, source: str, data: bytes) -> WireMessage | None:
+        """Decode the next datagram; None where it has no ISAKMP header."""
+        try:
+            header = parse_header(data)
+        except DecodeError:
+            return None
+        if data in self._seen:
+            return WireMessage(time, source, header, None, retransmission=True)
+        self._seen.add(data)
+        try:
+            message, state = parse_message(header, data, self._state(header))
+        except DecodeError as error:
+            return WireMessage(time, source, header, None, trouble=str(error))
+        self._advance(header, message, state)
+        return WireMessage(time, source, header, message)
+
+    def _state(self, header: Header) -> CipherState | None:
+        key = self._keys.get(header.cookie_i)
+        if not header.encrypted or key is None:
+            return None
+        if header.message_id == 0:
+            return self._phase1.get(header.cookie_i) or self._first_state(header, key)
+        stood = self._others.get((header.cookie_i, header.message_id))
+        return stood or self._phase2_state(header, key)
+
+    def _first_state(self, header: Header, key: bytes) -> CipherState | None:
+        public = self._public.get(header.cookie_i, [])
+        if len(public) != 2:  # noqa: PLR2004 - g^xi and g^xr
+            return None
+        g_xi, g_xr = public
+        iv = phase1_iv(self._hash, g_xi, g_xr, CIPHERS[self._cipher].block_size)
+        return CipherState(self._cipher, key, iv)
+
+    def _phase2_state(self, header: Header, key: bytes) -> CipherState | None:
+        phase1 = self._phase1.get(header.cookie_i)
+        if phase1 is None:
+            return None
+        iv = phase2_iv(self._hash, phase1.iv, header.message_id_octets, phase1.block_size)
+        return CipherState(self._cipher, key, iv)
+
+    def _advance(self, header: Header, message: Message, state: CipherState | None) -> None:
+        if header.exchange is ExchangeType.MAIN_MODE and not header.encrypted:
+            types = [payload.payload_type for payload in message.payloads]
+            if PayloadType.KE in types:
+                self._public.setdefault(header.cookie_i, []).append(message.body(PayloadType.KE))
+        if state is not None and header.message_id == 0:
+            self._phase1[header.cookie_i] = state
+        elif state is not None:
+            self._others[header.cookie_i, header.message_id] = state
+
+
+def ike_datagrams(packets: Iterable[Packet]) -> Iterator[tuple[float, str, bytes]]:
+    """The UDP payloads to or from port 500: time, source address, octets."""
+    for packet in packets:
+        payload = _udp(packet)
+        if payload and IKE_PORT in UDP_HEADER.unpack_from(payload)[:2]:
+            yield packet.time, str(packet.addresses[0]), payload[UDP_HEADER.size :]
+
+
+def _udp(packet: Packet) -> bytes:
+    """UDP header and payload; empty where the packet carries something else."""
+    try:
+        outer = Ipv4Packet.parse(packet.ip)
+    except MalformedPacketError:
+        return b""
+    whole = outer.protocol == UDP and not outer.is_fragment
+    return outer.payload if whole and len(outer.payload) >= UDP_HEADER.size else b""
+
+
+def dissect(
+    packets: Iterable[Packet], cipher: str, hash_name: str, keys: Iterable[IkeKey]
+) -> list[WireMessage]:
+    """Every IKE message of the capture in order, decrypted where ``keys`` has its ISAKMP SA."""
+    dissector = Dissector(cipher, hash_name, keys)
+    read = (dissector.read(*datagram) for datagram in ike_datagrams(packets))
+    return [message for message in read if message is not None]

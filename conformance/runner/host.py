@@ -1,0 +1,116 @@
+"""Steering a runner from the host: send it the job, keep every record the moment it comes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from conformance.drivers import Host
+from conformance.errors import UserError
+from conformance.lab import containers
+from conformance.runner.protocol import (
+    CellFinished,
+    CellStarted,
+    Event,
+    Job,
+    RunnerFailed,
+    Station,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from conformance.lab import Lab
+    from conformance.matrix.manifest import Manifest
+    from conformance.matrix.plan import Cell
+    from conformance.record.records import Record
+    from conformance.record.store import Run
+
+COMMAND = ["python3", "-m", "conformance.runner.serve"]
+"""What the runner's container runs."""
+PSK = "ipsec-conformance"
+"""The pre-shared key of the lab's peers; it protects nothing."""
+NEGOTIATION = 10.0
+"""Seconds that a negotiation may take."""
+
+
+class RunnerError(UserError):
+    """The runner ended before its job was done."""
+
+
+def run_cells(
+    lab: Lab,
+    manifests: Mapping[str, Manifest],
+    run: Run,
+    cells: Sequence[Cell],
+    *,
+    started: Callable[[str], None],
+    finished: Callable[[Record], None],
+) -> None:
+    """Run ``cells`` in the lab and write each record into ``run`` as it comes.
+
+    RunnerError, with the runner's last words, where it ends early; what came before stays.
+    """
+    job = make_job(manifests, cells, run.plan.seed)
+    runner = lab.runner(COMMAND)
+    try:
+        runner.write(msgspec.json.encode(job) + b"\n")
+        waiting = {cell.id for cell in cells}
+        for event in _events(runner.lines()):
+            match event:
+                case CellStarted(cell):
+                    started(cell)
+                case CellFinished(record, files):
+                    run.write(record, files)
+                    waiting.discard(record.cell)
+                    finished(record)
+                case RunnerFailed(message):
+                    raise RunnerError(
+                        f"the runner stopped: {message}", "See: lab status, lab doctor."
+                    )
+        if waiting:
+            raise RunnerError(
+                f"the runner ended with {len(waiting)} cells to go: {runner.errors()[-2000:]}",
+                "Run again with --resume: what was recorded is kept.",
+            )
+    finally:
+        runner.kill()
+
+
+def make_job(manifests: Mapping[str, Manifest], cells: Sequence[Cell], seed: int) -> Job:
+    """The job for these cells: side ``a`` of every peer initiates, side ``b`` responds."""
+    return Job(
+        initiators={cell.initiator: station(manifests, cell.initiator, "a") for cell in cells},
+        responders={cell.responder: station(manifests, cell.responder, "b") for cell in cells},
+        cells=tuple(cells),
+        seed=seed,
+        bridge=containers.BRIDGE,
+        psk=PSK,
+        timeout=NEGOTIATION,
+    )
+
+
+def station(manifests: Mapping[str, Manifest], peer: str, side: str) -> Station:
+    """Where one side of a peer stands in the lab."""
+    return Station(
+        peer=peer,
+        kind=manifests[peer].kind,
+        container=containers.container_name(peer, side),
+        host=Host(
+            address=containers.address(peer, side),
+            inner_address=containers.inner_address(peer, side),
+            inner_subnet=containers.inner_subnet(peer, side),
+        ),
+    )
+
+
+def _events(lines: Iterator[bytes]) -> Iterator[Event]:
+    for line in lines:
+        try:
+            yield msgspec.json.decode(line, type=Event)
+        except msgspec.MsgspecError as error:
+            text = line.decode(errors="replace").strip()
+            raise RunnerError(
+                f"the runner said what is no event ({error}): {text[:500]}"
+            ) from error

@@ -1,0 +1,98 @@
+"""What a capture shows of the traffic to protect: seen as ESP, decrypted, or in clear."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING, Literal
+
+from conformance.ipsec.icmp import IcmpType, echo_of
+from conformance.ipsec.inspect import Inspection, inspect, key_only_sa
+from conformance.ipsec.ip import Ipv4Packet, MalformedPacketError
+from conformance.record.records import Traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from conformance.drivers import Connection
+    from conformance.ipsec.sad import SecurityAssociation
+    from conformance.record.wireshark import EspKey
+    from conformance.runner.capture import Packet
+
+PASSING = {"forward": IcmpType.ECHO, "backward": IcmpType.ECHO_REPLY}
+"""The initiator asks, the responder answers."""
+
+
+def read_traffic(
+    packets: Sequence[Packet],
+    connection: Connection,
+    keys: Iterable[EspKey],
+    sent: int,
+    answered: int,
+) -> Traffic:
+    """Count the cell's packets; ``connection`` is the initiator's view of it.
+
+    A packet counts as decrypted where its ICV holds and it carries the echo message that
+    belongs there, between the addresses of the SA's selectors.
+    """
+    mode: Literal["tunnel", "transport"] = "tunnel" if connection.tunnel else "transport"
+    sas = [_reader(key, mode) for key in keys]
+    seen = [inspected for packet in packets if (inspected := inspect(sas, packet.ip))]
+    ends = {"forward": connection.local.address, "backward": connection.remote.address}
+    by_way = {
+        way: [packet for packet in seen if str(packet.outer.source) == end]
+        for way, end in ends.items()
+    }
+    opened = {
+        way: [packet for packet in inspected if _is_expected(packet, way, connection)]
+        for way, inspected in by_way.items()
+    }
+    clear = sum(_is_clear(packet, connection) for packet in packets)
+    closed = next((packet for packet in seen if packet.inner is None), None)
+    why = f"; SPI {closed.spi:#010x}: {closed.reason} {closed.detail}" if closed else ""
+    return Traffic(
+        forward_seen=len(by_way["forward"]),
+        backward_seen=len(by_way["backward"]),
+        forward_decrypted=len(opened["forward"]),
+        backward_decrypted=len(opened["backward"]),
+        cleartext_seen=clear,
+        reason=f"{sent} echo requests sent, {answered} answered{why}",
+    )
+
+
+def _reader(key: EspKey, mode: Literal["tunnel", "transport"]) -> SecurityAssociation:
+    return key_only_sa(
+        spi=key.spi,
+        source=IPv4Address(key.source),
+        destination=IPv4Address(key.destination),
+        mode=mode,
+        cipher=key.cipher,
+        encryption_key=key.key,
+        integrity=key.integrity,
+        integrity_key=key.integrity_key,
+    )
+
+
+def _is_expected(packet: Inspection, way: str, connection: Connection) -> bool:
+    if packet.inner is None:
+        return False
+    echo = echo_of(packet.inner)
+    ends = [
+        connection.traffic_address(connection.local),
+        connection.traffic_address(connection.remote),
+    ]
+    expected = ends if way == "forward" else ends[::-1]
+    found = [str(packet.inner.source), str(packet.inner.destination)]
+    return echo is not None and echo.type is PASSING[way] and found == expected
+
+
+def _is_clear(packet: Packet, connection: Connection) -> bool:
+    """Whether a packet that the SA's selectors cover went without protection: the cell's echoes."""
+    try:
+        outer = Ipv4Packet.parse(packet.ip)
+    except MalformedPacketError:
+        return False
+    ends = {
+        connection.traffic_address(connection.local),
+        connection.traffic_address(connection.remote),
+    }
+    return {str(outer.source), str(outer.destination)} == ends and echo_of(outer) is not None
