@@ -1,4 +1,6 @@
-"""The key schedule as pure functions, arguments in the order of the formulas (RFC 2409 5, App. B)."""
+"""The key schedule as pure functions, arguments in formula order (RFC 2409 5, Appendix B)."""
+
+# ruff: noqa: PLR0917 (as many arguments as the formulas have)
 
 from __future__ import annotations
 

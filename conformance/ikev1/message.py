@@ -146,7 +146,7 @@ class Message:
 
     @property
     def after_first(self) -> bytes:
-        """What follows the first payload, generic headers included: the cover of HASH(1) and (2)."""
+        """What follows the first payload, headers included: the cover of HASH(1) and HASH(2)."""
         return self.chain[GENERIC_SIZE + len(self.bodies[0]) :] if self.bodies else b""
 
 
@@ -198,7 +198,7 @@ def write_chain(payloads: Sequence[Payload]) -> bytes:
     """All payloads, each behind a generic header that names the next."""
     writer = Writer()
     following = [*(payload.payload_type for payload in payloads[1:]), PayloadType.NONE]
-    for payload, next_payload in zip(payloads, following, strict=True):
+    for payload, next_payload in zip(payloads, following, strict=False):
         with write_generic(writer, next_payload):
             payload.write(writer)
     return writer.data

@@ -25,7 +25,9 @@ def read_generic(reader: Reader) -> tuple[PayloadType, AbstractContextManager[Re
     | Next Payload  |   RESERVED    |         Payload Length        |
     ```
     """
-    following, _reserved, length = PayloadType(reader.u8()), reader.u8(), reader.u16()
+    following, reserved, length = PayloadType(reader.u8()), reader.u8(), reader.u16()
+    if reserved:
+        raise DecodeError(f"reserved octet of a generic header is {reserved}")
     if length < HEADER_SIZE:
         raise DecodeError(f"payload length {length} is shorter than the generic header")
     return following, reader.block(length - HEADER_SIZE)

@@ -1,0 +1,310 @@
+"""One ISAKMP SA, in the making or standing: finds the exchange of a message by its message ID.
+
+RFC 2409 5.5 and 5.7, RFC 2408 3.14 and 3.15.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from conformance.ikev1 import rules
+from conformance.ikev1.config import PROTOCOLS
+from conformance.ikev1.constants import ExchangeType, NotifyType, Protocol
+from conformance.ikev1.errors import DecodeError, LocalError, PeerError
+from conformance.ikev1.events import (
+    ChildDeleted,
+    IsakmpDeleted,
+    MessageRejected,
+    Role,
+)
+from conformance.ikev1.informational import Informational
+from conformance.ikev1.main_mode import MainMode
+from conformance.ikev1.message import NO_COOKIE, parse_message
+from conformance.ikev1.payloads import Delete, Notification
+from conformance.ikev1.quick_mode import QuickMode
+from conformance.ikev1.state_table import ENDED, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conformance.ikev1.context import Address, Child, Context
+    from conformance.ikev1.exchange import Exchange
+    from conformance.ikev1.isakmp_sa import IsakmpSa
+    from conformance.ikev1.message import Header
+    from conformance.ikev1.payloads import Payload
+
+_REMEMBERED = 64
+"""Ended exchanges of phase 2 that are kept to answer duplicates."""
+_PROTOCOL_NAMES = {number: name for name, number in PROTOCOLS.items()}
+
+
+class Association:
+    """A Main Mode and all phase 2 exchanges under the ISAKMP SA that it makes."""
+
+    def __init__(self, context: Context, role: Role, address: Address, cookie_i: bytes) -> None:
+        self.address = address
+        """Where the peer's last message came from."""
+        self.isakmp_sa: IsakmpSa | None = None
+        """None until Main Mode has ended well."""
+        self.deleted = False
+        """Whether either side has deleted it."""
+        self.quick_mode_wanted = role is Role.INITIATOR
+        self._context = context
+        self._main_mode = MainMode(
+            context=context,
+            rules=rules.MAIN_MODE,
+            role=role,
+            address=address,
+            state=State.EXPECT_SA,
+            cookie_i=cookie_i,
+            cookie_r=NO_COOKIE,
+        )
+        self._phase_2: OrderedDict[int, QuickMode | Informational] = OrderedDict()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the endpoint may forget it; a responder that accepted nothing yet is nothing."""
+        main = self._main_mode
+        nothing_yet = main.role is Role.RESPONDER and main.state is State.EXPECT_SA
+        return self.deleted or nothing_yet or main.state is State.FAILED
+
+    @property
+    def cookies(self) -> bytes:
+        """The cookie pair: the SPI of the ISAKMP SA (RFC 2408 2.4)."""
+        return self._main_mode.cookie_i + self._main_mode.cookie_r
+
+    def start(self, now: float) -> None:
+        """Send the first message of Main Mode."""
+        self._main_mode.start(now)
+
+    def receive(self, header: Header, data: bytes, address: Address, now: float) -> None:
+        """Take a datagram with our initiator cookie; whatever it holds, nothing is raised."""
+        self.address = self._main_mode.address = address
+        receiver = self._RECEIVERS.get(header.exchange, Association._refuse)
+        receiver(self, header, data, now)
+
+    # -- the exchanges --------------------------------------------------------------------------
+
+    def _receive_main_mode(self, header: Header, data: bytes, now: float) -> None:
+        self._deliver(self._main_mode, header, data, now)
+        if self.isakmp_sa is None and self._main_mode.state is State.DONE:
+            self.isakmp_sa = self._main_mode.result()
+            if self.quick_mode_wanted:
+                self.start_quick_mode(now)
+
+    def _receive_quick_mode(self, header: Header, data: bytes, now: float) -> None:
+        if self.isakmp_sa is None:
+            self._refuse(header, data, now)
+            return
+        exchange = self._phase_2.get(header.message_id)
+        if exchange is None:
+            exchange = self._new_quick_mode(Role.RESPONDER, header.message_id)
+        exchange.address = self.address
+        self._deliver(exchange, header, data, now)
+
+    def _receive_informational(self, header: Header, data: bytes, now: float) -> None:
+        if not header.encrypted:
+            self._receive_in_the_clear(header, data)
+            return
+        if self.isakmp_sa is None:
+            self._refuse(header, data, now)
+            return
+        exchange = self._phase_2.get(header.message_id)
+        if exchange is None:
+            exchange = self._new_informational(Role.RESPONDER, header.message_id)
+        before = exchange.state
+        self._deliver(exchange, header, data, now)
+        if isinstance(exchange, Informational) and before is not exchange.state:
+            self._act_upon(exchange, now)
+
+    def _receive_in_the_clear(self, header: Header, data: bytes) -> None:
+        """A notify before the ISAKMP SA stands; afterwards nobody may speak in the clear."""
+        try:
+            message, _ = parse_message(header, data)
+        except DecodeError as error:
+            self._reject(PeerError(error.notify, error.reason))
+            return
+        self._main_mode.note_received(header, message, data, repeated=False)
+        self._main_mode.note_notifications(message)
+        if self.isakmp_sa is not None:
+            reason = "Informational in the clear although the ISAKMP SA stands"
+            self._reject(PeerError(NotifyType.INVALID_FLAGS, reason))
+            return
+        for notification in message.all(Notification):
+            self._main_mode.receive_unprotected_notify(notification)
+
+    def _refuse(self, header: Header, data: bytes, now: float) -> None:
+        del data, now
+        reason = f"{header.exchange.label} is not expected"
+        if self.isakmp_sa is None and header.exchange in self._RECEIVERS:
+            reason += " before the ISAKMP SA stands"
+        self._reject(PeerError(NotifyType.INVALID_EXCHANGE_TYPE, reason))
+
+    def _deliver(self, exchange: Exchange, header: Header, data: bytes, now: float) -> None:
+        before = exchange.state
+        try:
+            exchange.receive(header, data, now)
+        except PeerError as error:
+            self._reject(error)
+            self._notify(exchange, error, now)
+            if error.fatal:
+                exchange.fail(error.reason, error.divergence)
+        if exchange.state is State.DONE is not before and isinstance(exchange, QuickMode):
+            self._context.children[exchange.spi_in] = exchange.child
+
+    def _reject(self, error: PeerError) -> None:
+        self._context.events.append(MessageRejected(error.notify, error.reason, error.divergence))
+
+    # -- speaking -------------------------------------------------------------------------------
+
+    def start_quick_mode(self, now: float) -> None:
+        """Negotiate a further pair of SAs."""
+        message_id = int.from_bytes(self._context.random_nonzero(4))
+        self._new_quick_mode(Role.INITIATOR, message_id).start(now)
+
+    def delete_child(self, child: Child, now: float) -> None:
+        """Tell the peer that a pair of SAs is gone, and forget it."""
+        protocol = Protocol(PROTOCOLS[child.protocol])
+        self._inform(Delete(protocol, (child.spi_in.to_bytes(4),)), now)
+        self._forget_child(child, by_peer=False)
+
+    def terminate(self, now: float) -> None:
+        """Tell the peer that the ISAKMP SA is gone; a Main Mode under way is given up."""
+        self._abandon("terminated")
+        if self.isakmp_sa is not None and not self.deleted:
+            self._inform(Delete(Protocol.ISAKMP, (self.cookies,)), now)
+            self._forget_isakmp(by_peer=False)
+
+    def _inform(self, payload: Payload, now: float) -> None:
+        message_id = int.from_bytes(self._context.random_nonzero(4))
+        self._new_informational(Role.INITIATOR, message_id).start(payload, now)
+
+    def _notify(self, exchange: Exchange, error: PeerError, now: float) -> None:
+        """Answer an error; an Informational is never answered with one (RFC 2408 5.15)."""
+        if isinstance(exchange, Informational):
+            return
+        if isinstance(exchange, QuickMode):
+            notification = Notification(error.notify, Protocol.ESP, exchange.peer_spi)
+        else:
+            notification = Notification(error.notify, Protocol.ISAKMP, self.cookies)
+        self._inform(notification, now)
+
+    # -- time -----------------------------------------------------------------------------------
+
+    def get_timer(self) -> float | None:
+        """The earliest deadline of its exchanges; None for never."""
+        timers = [exchange.get_timer() for exchange in (self._main_mode, *self._phase_2.values())]
+        return min((timer for timer in timers if timer is not None), default=None)
+
+    def handle_timer(self, now: float) -> None:
+        """Let every exchange repeat what is due."""
+        for exchange in (self._main_mode, *self._phase_2.values()):
+            exchange.handle_timer(now)
+
+    # -- phase 2 --------------------------------------------------------------------------------
+
+    def _new_quick_mode(self, role: Role, message_id: int) -> QuickMode:
+        initiator = role is Role.INITIATOR
+        isakmp_sa = self._standing
+        exchange = QuickMode(
+            context=self._context,
+            rules=rules.QUICK_MODE,
+            role=role,
+            address=self.address,
+            state=State.EXPECT_HASH_2 if initiator else State.EXPECT_HASH_1,
+            cookie_i=isakmp_sa.cookie_i,
+            cookie_r=isakmp_sa.cookie_r,
+            message_id=message_id,
+            cipher_state=isakmp_sa.cipher_state(message_id),
+            isakmp_sa=isakmp_sa,
+            spi_in=self._context.allocate_spi(),
+        )
+        self._remember(message_id, exchange)
+        return exchange
+
+    def _new_informational(self, role: Role, message_id: int) -> Informational:
+        sa = self.isakmp_sa
+        exchange = Informational(
+            context=self._context,
+            rules=rules.INFORMATIONAL,
+            role=role,
+            address=self.address,
+            state=State.DONE if role is Role.INITIATOR else State.EXPECT_HASH_1,
+            cookie_i=self._main_mode.cookie_i,
+            cookie_r=self._main_mode.cookie_r,
+            message_id=message_id,
+            cipher_state=sa.cipher_state(message_id) if sa else None,
+            isakmp_sa=sa,
+        )
+        self._remember(message_id, exchange)
+        return exchange
+
+    def _remember(self, message_id: int, exchange: QuickMode | Informational) -> None:
+        self._phase_2[message_id] = exchange
+        ended = [number for number, one in self._phase_2.items() if one.state in ENDED]
+        for number in ended[: max(0, len(self._phase_2) - _REMEMBERED)]:
+            del self._phase_2[number]
+
+    @property
+    def _standing(self) -> IsakmpSa:
+        if self.isakmp_sa is None:
+            raise LocalError("no ISAKMP SA stands")
+        return self.isakmp_sa
+
+    # -- what the peer said in an Informational -------------------------------------------------
+
+    def _act_upon(self, exchange: Informational, now: float) -> None:
+        for delete in exchange.deletes:
+            for spi in delete.spis:
+                self._deleted_by_peer(delete.protocol, spi)
+        for notification in exchange.notifications:
+            if notification.notify_type is NotifyType.R_U_THERE:
+                answer = replace(notification, notify_type=NotifyType.R_U_THERE_ACK)
+                self._inform(answer, now)
+            elif notification.notify_type.is_error:
+                self._peer_refused(notification)
+
+    def _deleted_by_peer(self, protocol: Protocol, spi: bytes) -> None:
+        if protocol is Protocol.ISAKMP:
+            if spi == self.cookies and not self.deleted:
+                self._forget_isakmp(by_peer=True)
+            return
+        name, number = _PROTOCOL_NAMES.get(protocol), int.from_bytes(spi)
+        for child in list(self._context.children.values()):
+            if (child.protocol, child.spi_out) == (name, number):
+                self._forget_child(child, by_peer=True)
+
+    def _peer_refused(self, notification: Notification) -> None:
+        """Fail the Quick Mode that an error speaks of: by SPI, else the only one under way."""
+        pending = [
+            exchange
+            for exchange in self._phase_2.values()
+            if isinstance(exchange, QuickMode) and exchange.state not in ENDED
+        ]
+        named = [one for one in pending if one.is_about(notification.spi)]
+        for exchange in named or (pending if len(pending) == 1 else []):
+            exchange.fail(f"the peer answered {notification.notify_type.label}")
+
+    def _forget_child(self, child: Child, *, by_peer: bool) -> None:
+        del self._context.children[child.spi_in]
+        self._context.events.append(
+            ChildDeleted(child.protocol, child.spi_in, child.spi_out, by_peer)
+        )
+
+    def _forget_isakmp(self, *, by_peer: bool) -> None:
+        self.deleted = True
+        self._abandon("the ISAKMP SA was deleted")
+        sa = self._standing
+        self._context.events.append(IsakmpDeleted(sa.cookie_i, sa.cookie_r, by_peer))
+
+    def _abandon(self, reason: str) -> None:
+        for exchange in (self._main_mode, *self._phase_2.values()):
+            exchange.fail(reason)
+
+    _RECEIVERS: ClassVar[dict[int, Callable[[Association, Header, bytes, float], None]]] = {
+        ExchangeType.MAIN_MODE: _receive_main_mode,
+        ExchangeType.QUICK_MODE: _receive_quick_mode,
+        ExchangeType.INFORMATIONAL: _receive_informational,
+    }

@@ -1,0 +1,109 @@
+"""What an endpoint is told: identities, secret, proposals, selectors, patience (RFC 2409 5.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from conformance.crypto.ciphers import CIPHERS
+from conformance.crypto.dh import GROUPS
+from conformance.crypto.macs import MACS
+from conformance.crypto.prf import HASHES
+from conformance.ikev1.errors import LocalError
+from conformance.ikev1.payloads.identification import Identification
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Config", "Identification", "Phase1Proposal", "Phase2Proposal", "RetransmitPolicy"]
+
+AUTH_METHODS = {"psk": 1}
+"""Authentication method by name, RFC 2409 Appendix A."""
+MODES = {"tunnel": 1, "transport": 2}
+"""Encapsulation mode by name, RFC 2407 4.5."""
+PROTOCOLS = {"esp": 3}
+"""Protocol of phase 2 by name, RFC 2407 4.4.1."""
+
+
+def _known(kind: str, name: str, names: Iterable[str]) -> None:
+    known = list(names)
+    if name not in known:
+        raise LocalError(f"unknown {kind} {name!r}; known are {', '.join(known)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Phase1Proposal:
+    """One transform of phase 1 by names; raises LocalError for a name without a row."""
+
+    cipher: str
+    hash: str
+    group: str
+    auth: str = "psk"
+    lifetime_seconds: int = 28800
+
+    def __post_init__(self) -> None:
+        _known("cipher", self.cipher, CIPHERS)
+        _known("hash", self.hash, HASHES)
+        _known("group", self.group, GROUPS)
+        _known("authentication method", self.auth, AUTH_METHODS)
+
+
+@dataclass(frozen=True, slots=True)
+class Phase2Proposal:
+    """One transform of phase 2 by names; raises LocalError for a name without a row."""
+
+    cipher: str
+    integrity: str
+    mode: str
+    pfs: str | None
+    """A group, or None without a second Diffie-Hellman exchange."""
+    protocol: str = "esp"
+    lifetime_seconds: int = 3600
+
+    def __post_init__(self) -> None:
+        _known("cipher", self.cipher, CIPHERS)
+        _known("integrity algorithm", self.integrity, MACS)
+        _known("mode", self.mode, MODES)
+        _known("protocol", self.protocol, PROTOCOLS)
+        if self.pfs is not None:
+            _known("group", self.pfs, GROUPS)
+
+
+@dataclass(frozen=True, slots=True)
+class RetransmitPolicy:
+    """When an unanswered message is sent again (RFC 2408 5.1)."""
+
+    timeout: float = 1.0
+    """Seconds to the first repetition."""
+    factor: float = 1.8
+    """By how much each wait is longer than the one before."""
+    tries: int = 5
+    """Transmissions in all, after whose last wait the exchange has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that an endpoint knows of one peer."""
+
+    psk: bytes = field(repr=False)
+    local_id: Identification
+    """IDii or IDir that we send."""
+    remote_id: Identification | None
+    """The identity that the peer must prove; None accepts any that has the key."""
+    phase1: tuple[Phase1Proposal, ...]
+    """In order of preference; as responder the peer's order counts."""
+    phase2: tuple[Phase2Proposal, ...]
+    """In order of preference; all with the same PFS group (RFC 2409 5.5)."""
+    local_selector: Identification
+    remote_selector: Identification
+    retransmit: RetransmitPolicy = RetransmitPolicy()
+    nonce_size: int = 32
+    """Octets of Ni or Nr, 8 to 256 (RFC 2409 5)."""
+    trust_unprotected_errors: bool = True
+    """Whether an error notify in the clear ends a Main Mode in progress; it could be forged."""
+
+    def __post_init__(self) -> None:
+        if not self.phase1 or not self.phase2:
+            raise LocalError("at least one proposal is needed in each phase")
+        if len({proposal.pfs for proposal in self.phase2}) > 1:
+            raise LocalError("all proposals of phase 2 need the same PFS group (RFC 2409 5.5)")

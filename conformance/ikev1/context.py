@@ -1,0 +1,47 @@
+"""What the exchanges of one endpoint share: configuration, randomness, and where results go."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conformance.crypto.random import RandomSource
+    from conformance.ikev1.config import Config
+    from conformance.ikev1.deviations import Seams
+    from conformance.ikev1.events import Event
+
+Address = tuple[str, int]
+"""IP address and UDP port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A pair of SAs that stands, as Delete payloads name it."""
+
+    protocol: str
+    spi_in: int
+    spi_out: int
+
+
+@dataclass(slots=True)
+class Context:
+    """Shared by all exchanges of an endpoint; only Exchange and Association write to it."""
+
+    config: Config
+    random: RandomSource = field(repr=False)
+    allocate_spi: Callable[[], int]
+    seams: Seams
+    events: deque[Event] = field(default_factory=deque)
+    datagrams: deque[tuple[bytes, Address]] = field(default_factory=deque)
+    children: dict[int, Child] = field(default_factory=dict)
+    """By inbound SPI; a child outlives the ISAKMP SA that negotiated it."""
+
+    def random_nonzero(self, size: int) -> bytes:
+        """A cookie, SPI or message ID: random octets that are not all zero."""
+        while not any(octets := self.random(size)):
+            pass
+        return octets

@@ -1,0 +1,94 @@
+"""Payloads as lines of text for transcripts, in the RFC's words (RFC 2408 3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conformance.crypto.dh import GROUPS
+from conformance.crypto.macs import MACS
+from conformance.crypto.prf import HASHES
+from conformance.ikev1.attributes import PHASE_1, PHASE_2, Attribute, AttributeTable, describe
+from conformance.ikev1.constants import PayloadType, Protocol
+from conformance.ikev1.payloads import (
+    Delete,
+    Identification,
+    Notification,
+    Payload,
+    Proposal,
+    SecurityAssociation,
+    VendorId,
+)
+from conformance.ikev1.payloads.base import OpaquePayload
+from conformance.ikev1.payloads.data import Hash, KeyExchange, Nonce
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_Names = dict[int, dict[int, str]]
+
+# Attribute number: names of the algorithms that the crypto tables know.
+_PHASE_1_NAMES: _Names = {
+    1: {7: "AES-CBC", 5: "3DES-CBC"},
+    2: {row.ike_id: row.name for row in HASHES.values()},
+    4: {row.ike_id: row.name for row in GROUPS.values()},
+}
+_PHASE_2_NAMES: _Names = {
+    3: {row.ike_id: row.name for row in GROUPS.values()},
+    5: {row.attribute_id: row.name for row in MACS.values()},
+}
+_PHASE_1 = (PHASE_1, _PHASE_1_NAMES)
+_PHASE_2 = (PHASE_2, _PHASE_2_NAMES)
+
+
+def describe_payload(payload: Payload) -> str:
+    """One line for any payload; values of secrets never appear, for there are none on the wire."""
+    describer = _DESCRIBERS.get(type(payload))
+    return describer(payload) if describer else payload.payload_type.label
+
+
+def _attribute(table: AttributeTable, names: _Names, attribute: Attribute) -> str:
+    name = names.get(attribute.type, {}).get(attribute.number)
+    text = describe(table, attribute)
+    return f"{text} ({name})" if name else text
+
+
+def _proposal(proposal: Proposal) -> str:
+    table, names = _PHASE_1 if proposal.protocol is Protocol.ISAKMP else _PHASE_2
+    spi = f" SPI {proposal.spi.hex()}" if proposal.spi else ""
+    transforms = "; ".join(
+        f"transform {transform.number} id {transform.transform_id}: "
+        + ", ".join(_attribute(table, names, attribute) for attribute in transform.attributes)
+        for transform in proposal.transforms
+    )
+    return f"proposal {proposal.number} {proposal.protocol.label}{spi} [{transforms}]"
+
+
+def _sa(payload: SecurityAssociation) -> str:
+    return "SA " + " ".join(_proposal(proposal) for proposal in payload.proposals)
+
+
+def _notification(payload: Notification) -> str:
+    details = (("SPI", payload.spi), ("data", payload.data))
+    text = "".join(f" {name} {value.hex()}" for name, value in details if value)
+    return f"N {payload.notify_type.label} {payload.protocol.label}{text}"
+
+
+def _delete(payload: Delete) -> str:
+    return f"D {payload.protocol.label} " + " ".join(spi.hex() for spi in payload.spis)
+
+
+def _sized(payload: KeyExchange | Hash | Nonce | OpaquePayload) -> str:
+    return f"{payload.payload_type.label} ({len(payload.data)} octets)"
+
+
+_DESCRIBERS: dict[type, Callable[..., str]] = {
+    SecurityAssociation: _sa,
+    KeyExchange: _sized,
+    Hash: _sized,
+    Nonce: _sized,
+    OpaquePayload: _sized,
+    Identification: lambda payload: f"{PayloadType.ID.label} {payload}",
+    Notification: _notification,
+    Delete: _delete,
+    VendorId: lambda payload: f"{PayloadType.VID.label} {payload.data.hex()}",
+}

@@ -1,0 +1,203 @@
+"""Named ways to break one MUST on purpose, applied at three seams of every outgoing message.
+
+A peer that accepts a message with a deviation does not check the requirement it breaks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from conformance.ikev1.constants import ExchangeType
+from conformance.ikev1.errors import LocalError
+from conformance.ikev1.payloads import (
+    Hash,
+    KeyExchange,
+    Nonce,
+    Payload,
+    SecurityAssociation,
+)
+from conformance.ikev1.payloads.chain import HEADER_SIZE as GENERIC_SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+Payloads = tuple[Payload, ...]
+
+
+class Position(NamedTuple):
+    """Which message of which exchange; the first is number 1."""
+
+    exchange: ExchangeType
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """One misbehaviour: the seams it does not touch stay as they are."""
+
+    name: str
+    must: str
+    """The requirement that it breaks, with its source."""
+    positions: tuple[Position, ...]
+    payloads: Callable[[Payloads], Payloads] | None = None
+    """Changes the payloads before they are written (and, in phase 2, hashed)."""
+    plain: Callable[[bytes], bytes] | None = None
+    """Changes the payload chain before it is encrypted."""
+    wire: Callable[[bytes], bytes] | None = None
+    """Changes the datagram."""
+
+
+def flip(data: bytes, index: int) -> bytes:
+    """The data with the lowest bit of one octet inverted."""
+    changed = bytearray(data)
+    changed[index] ^= 1
+    return bytes(changed)
+
+
+def _wrong_hash(payloads: Payloads) -> Payloads:
+    return tuple(
+        Hash(flip(payload.data, 0)) if isinstance(payload, Hash) else payload
+        for payload in payloads
+    )
+
+
+def _short_nonce(payloads: Payloads) -> Payloads:
+    return tuple(
+        Nonce(payload.data[:7]) if isinstance(payload, Nonce) else payload for payload in payloads
+    )
+
+
+def _short_key_exchange(payloads: Payloads) -> Payloads:
+    return tuple(
+        KeyExchange(payload.data[:-1]) if isinstance(payload, KeyExchange) else payload
+        for payload in payloads
+    )
+
+
+def _altered_sa(payload: SecurityAssociation) -> SecurityAssociation:
+    proposal = payload.proposals[0]
+    transform = proposal.transforms[0]
+    first = transform.attributes[0]
+    altered = replace(first, value=(first.number + 1).to_bytes(len(first.value)))
+    transform = replace(transform, attributes=(altered, *transform.attributes[1:]))
+    return replace(payload, proposals=(replace(proposal, transforms=(transform,)),))
+
+
+def _altered_transform(payloads: Payloads) -> Payloads:
+    return tuple(
+        _altered_sa(payload) if isinstance(payload, SecurityAssociation) else payload
+        for payload in payloads
+    )
+
+
+def _wrong_first_body(chain: bytes) -> bytes:
+    return flip(chain, GENERIC_SIZE)
+
+
+def _nonzero_message_id(datagram: bytes) -> bytes:
+    return flip(datagram, 23)
+
+
+def _reserved_octet(chain: bytes) -> bytes:
+    return flip(chain, 1)
+
+
+_MM, _QM = ExchangeType.MAIN_MODE, ExchangeType.QUICK_MODE
+
+_ROWS = (
+    Deviation(
+        "wrong-hash-i",
+        "HASH_I covers what the initiator sent, RFC 2409 5",
+        (Position(_MM, 5),),
+        payloads=_wrong_hash,
+    ),
+    Deviation(
+        "wrong-hash-r",
+        "HASH_R covers what the responder sent, RFC 2409 5",
+        (Position(_MM, 6),),
+        payloads=_wrong_hash,
+    ),
+    Deviation(
+        "wrong-hash-1",
+        "HASH(1) authenticates the first Quick Mode message, RFC 2409 5.5",
+        (Position(_QM, 1),),
+        plain=_wrong_first_body,
+    ),
+    Deviation(
+        "wrong-hash-2",
+        "HASH(2) authenticates the second Quick Mode message, RFC 2409 5.5",
+        (Position(_QM, 2),),
+        plain=_wrong_first_body,
+    ),
+    Deviation(
+        "wrong-hash-3",
+        "HASH(3) authenticates the third Quick Mode message, RFC 2409 5.5",
+        (Position(_QM, 3),),
+        plain=_wrong_first_body,
+    ),
+    Deviation(
+        "altered-chosen-transform",
+        "a responder does not modify attributes of an offer, RFC 2409 5",
+        (Position(_MM, 2), Position(_QM, 2)),
+        payloads=_altered_transform,
+    ),
+    Deviation(
+        "short-nonce",
+        "a nonce has 8 to 256 octets, RFC 2409 5",
+        (Position(_MM, 3), Position(_MM, 4), Position(_QM, 1), Position(_QM, 2)),
+        payloads=_short_nonce,
+    ),
+    Deviation(
+        "short-public-value",
+        "a public value has the length of its group, RFC 2409 5",
+        (Position(_MM, 3), Position(_MM, 4), Position(_QM, 1), Position(_QM, 2)),
+        payloads=_short_key_exchange,
+    ),
+    Deviation(
+        "nonzero-message-id",
+        "the message ID is 0 in phase 1, RFC 2408 3.1",
+        tuple(Position(_MM, number) for number in range(1, 7)),
+        wire=_nonzero_message_id,
+    ),
+    Deviation(
+        "reserved-octet",
+        "the RESERVED octet of a generic header is 0, RFC 2408 3.2",
+        tuple(Position(_MM, number) for number in range(1, 7)),
+        plain=_reserved_octet,
+    ),
+)
+
+DEVIATIONS = {row.name: row for row in _ROWS}
+"""Every deviation by its name."""
+
+
+class Seams:
+    """The deviations of one endpoint, by seam; without any, everything passes unchanged."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        unknown = sorted(set(names) - set(DEVIATIONS))
+        if unknown:
+            raise LocalError(f"unknown deviation {unknown[0]!r}; known: {', '.join(DEVIATIONS)}")
+        self._active = [DEVIATIONS[name] for name in names]
+
+    def _at(self, position: Position) -> list[Deviation]:
+        return [deviation for deviation in self._active if position in deviation.positions]
+
+    def payloads(self, position: Position, payloads: Payloads) -> Payloads:
+        """Before writing."""
+        for deviation in self._at(position):
+            payloads = deviation.payloads(payloads) if deviation.payloads else payloads
+        return payloads
+
+    def plain(self, position: Position, chain: bytes) -> bytes:
+        """Before encryption."""
+        for deviation in self._at(position):
+            chain = deviation.plain(chain) if deviation.plain else chain
+        return chain
+
+    def wire(self, position: Position, datagram: bytes) -> bytes:
+        """Before sending."""
+        for deviation in self._at(position):
+            datagram = deviation.wire(datagram) if deviation.wire else datagram
+        return datagram

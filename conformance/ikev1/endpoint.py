@@ -1,0 +1,154 @@
+"""The IKEv1 endpoint towards one remote peer: datagrams and time in, datagrams and events out.
+
+RFC 2408 5, RFC 2409 5. It reads no clock, opens no socket and raises nothing upon received octets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conformance.crypto.random import system_random
+from conformance.ikev1.association import Association
+from conformance.ikev1.constants import ExchangeType, NotifyType
+from conformance.ikev1.context import Address, Context
+from conformance.ikev1.deviations import Seams
+from conformance.ikev1.errors import DecodeError, LocalError
+from conformance.ikev1.events import MessageRejected, Role
+from conformance.ikev1.message import COOKIE_SIZE, NO_COOKIE, Header, parse_header
+
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable, Iterable
+
+    from conformance.crypto.random import RandomSource
+    from conformance.ikev1.config import Config
+    from conformance.ikev1.events import Event
+
+__all__ = ["Address", "Endpoint"]
+
+_NAT_KEEPALIVE = b"\xff"
+_MOST_HALF_OPEN = 64
+"""Main Modes under way that a flood of first messages can cause at most."""
+_FIRST_FREE_SPI = 256
+
+
+class Endpoint:
+    """Initiator and responder at once; finds the ISAKMP SA of a datagram by its cookies.
+
+    After every call drain datagrams_to_send() and next_event(), and re-arm to get_timer().
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        remote: Address,
+        *,
+        random: RandomSource = system_random,
+        spi_allocator: Callable[[], int] | None = None,
+        deviations: Iterable[str] = (),
+    ) -> None:
+        self.config = config
+        self.remote = remote
+        """Where initiate() sends; datagrams from another IP address are rejected."""
+        allocate = spi_allocator or self._random_spi
+        self._context = Context(config, random, allocate, Seams(tuple(deviations)))
+        self._associations: dict[bytes, Association] = {}
+
+    # -- verbs ----------------------------------------------------------------------------------
+
+    def initiate(self, now: float) -> None:
+        """Begin Main Mode, and Quick Mode once it has ended well."""
+        cookie_i = self._context.random_nonzero(COOKIE_SIZE)
+        association = Association(self._context, Role.INITIATOR, self.remote, cookie_i)
+        self._associations[cookie_i] = association
+        association.start(now)
+
+    def start_quick_mode(self, now: float) -> None:
+        """Negotiate a further pair of SAs under the youngest ISAKMP SA; LocalError without one."""
+        self._youngest().start_quick_mode(now)
+
+    def terminate(self, now: float) -> None:
+        """Delete every child, then every ISAKMP SA; give up whatever is under way."""
+        if any(one.isakmp_sa for one in self._associations.values()):
+            youngest = self._youngest()
+            for child in list(self._context.children.values()):
+                youngest.delete_child(child, now)
+        for association in self._associations.values():
+            association.terminate(now)
+        self._forget_finished()
+
+    def receive_datagram(self, data: bytes, address: Address, now: float) -> None:
+        """Take a datagram from UDP port 500; what is wrong with it becomes an event."""
+        if data == _NAT_KEEPALIVE:
+            return
+        try:
+            header = parse_header(data)
+        except DecodeError as error:
+            self._reject(error.notify, error.reason)
+            return
+        if address[0] != self.remote[0]:
+            self._reject(NotifyType.INVALID_COOKIE, f"datagram from {address[0]}")
+            return
+        association = self._associations.get(header.cookie_i) or self._respond(header, address)
+        if association is None:
+            self._reject(NotifyType.INVALID_COOKIE, "no ISAKMP SA has these cookies")
+            return
+        association.receive(header, data, address, now)
+        self._forget_finished()
+
+    def datagrams_to_send(self, now: float) -> list[tuple[bytes, Address]]:
+        """Everything to be sent by now, in order; each datagram is returned once."""
+        del now  # nothing is ever held back
+        return _drain(self._context.datagrams)
+
+    def next_event(self) -> Event | None:
+        """The oldest event not yet taken; None when there is none."""
+        return self._context.events.popleft() if self._context.events else None
+
+    def get_timer(self) -> float | None:
+        """When handle_timer() wants to be called, on the caller's clock; None for never."""
+        timers = [association.get_timer() for association in self._associations.values()]
+        return min((timer for timer in timers if timer is not None), default=None)
+
+    def handle_timer(self, now: float) -> None:
+        """Send again what waits too long for its answer, and give up what waited too often."""
+        for association in self._associations.values():
+            association.handle_timer(now)
+        self._forget_finished()
+
+    # -- inner ----------------------------------------------------------------------------------
+
+    def _respond(self, header: Header, address: Address) -> Association | None:
+        """A new association for a first message; None where it is none."""
+        first = header.exchange is ExchangeType.MAIN_MODE and header.cookie_r == NO_COOKIE
+        half_open = sum(one.isakmp_sa is None for one in self._associations.values())
+        if not first or header.cookie_i == NO_COOKIE or half_open >= _MOST_HALF_OPEN:
+            return None
+        association = Association(self._context, Role.RESPONDER, address, header.cookie_i)
+        self._associations[header.cookie_i] = association
+        return association
+
+    def _youngest(self) -> Association:
+        standing = [one for one in self._associations.values() if one.isakmp_sa]
+        if not standing:
+            raise LocalError("no ISAKMP SA stands")
+        return standing[-1]
+
+    def _forget_finished(self) -> None:
+        for cookie_i, association in list(self._associations.items()):
+            if association.finished:
+                del self._associations[cookie_i]
+
+    def _reject(self, notify: NotifyType, reason: str) -> None:
+        self._context.events.append(MessageRejected(notify, reason, None))
+
+    def _random_spi(self) -> int:
+        while (spi := int.from_bytes(self._context.random(4))) < _FIRST_FREE_SPI:
+            pass
+        return spi
+
+
+def _drain(queue: deque[tuple[bytes, Address]]) -> list[tuple[bytes, Address]]:
+    items = list(queue)
+    queue.clear()
+    return items

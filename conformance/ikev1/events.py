@@ -1,0 +1,193 @@
+"""What happened, for whoever runs the endpoint: frozen, complete, in the past tense.
+
+Keys are fields, because kernel, data plane and packet decoder need them, but no repr shows them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from conformance.ikev1.constants import ExchangeType, NotifyType, Protocol
+    from conformance.ikev1.errors import Divergence
+    from conformance.ikev1.payloads import Identification, Notification
+
+
+class Role(Enum):
+    """Who sent the first message of an exchange."""
+
+    INITIATOR = "initiator"
+    RESPONDER = "responder"
+
+
+@dataclass(frozen=True, slots=True)
+class IsakmpEstablished:
+    """Phase 1 has ended well: the ISAKMP SA stands and protects what follows."""
+
+    role: Role
+    cookie_i: bytes
+    cookie_r: bytes
+    cipher: str
+    hash: str
+    group: str
+    auth: str
+    lifetime_seconds: int
+    """The shorter of what was agreed on the wire and what is configured (RFC 2407 4.5.4)."""
+    negotiated_lifetime_seconds: int | None
+    """What the chosen transform says; None where it says nothing."""
+    peer_id: Identification
+    vendor_ids: tuple[bytes, ...]
+    """Every VID that the peer sent."""
+    encryption_key: bytes = field(repr=False)
+    """The key of the negotiated cipher (RFC 2409 Appendix B), as Wireshark wants it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildInstalled:
+    """Quick Mode has ended well: a pair of one-way SAs is to be installed."""
+
+    role: Role
+    cookie_i: bytes
+    cookie_r: bytes
+    message_id: int
+    protocol: str
+    mode: str
+    cipher: str
+    integrity: str
+    pfs: str | None
+    spi_in: int
+    """Chosen by us; packets to us carry it."""
+    spi_out: int
+    """Chosen by the peer; packets to it carry it."""
+    local_selector: Identification
+    remote_selector: Identification
+    lifetime_seconds: int
+    """The shorter of what was agreed on the wire and what is configured (RFC 2407 4.5.4)."""
+    negotiated_lifetime_seconds: int | None
+    """What the chosen transform says; None where it says nothing."""
+    notifications: tuple[Notification, ...]
+    """What the peer chained to its Quick Mode messages."""
+    encryption_key_in: bytes = field(repr=False)
+    integrity_key_in: bytes = field(repr=False)
+    encryption_key_out: bytes = field(repr=False)
+    integrity_key_out: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ChildDeleted:
+    """A pair of SAs is to be removed."""
+
+    protocol: str
+    spi_in: int
+    spi_out: int
+    by_peer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IsakmpDeleted:
+    """An ISAKMP SA is gone; the SAs that it negotiated stay until they are deleted themselves."""
+
+    cookie_i: bytes
+    cookie_r: bytes
+    by_peer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyReceived:
+    """The peer notified us."""
+
+    notify_type: NotifyType
+    protocol: Protocol
+    spi: bytes
+    data: bytes
+    exchange: ExchangeType
+    message_id: int
+    protected: bool
+    """Whether a hash authenticates it; in the clear anyone could have sent it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotifySent:
+    """We notified the peer."""
+
+    notify_type: NotifyType
+    protocol: Protocol
+    spi: bytes
+    data: bytes
+    exchange: ExchangeType
+    message_id: int
+    protected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRejected:
+    """A received message was not accepted; its exchange may still go on."""
+
+    notify: NotifyType
+    reason: str
+    divergence: Divergence | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeFailed:
+    """An exchange has ended without its result."""
+
+    exchange: ExchangeType
+    message_id: int
+    role: Role
+    reason: str
+    divergence: Divergence | None
+    """The first value that differed, where one is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSent:
+    """A message left us."""
+
+    exchange: ExchangeType
+    message_id: int
+    cookie_i: bytes
+    cookie_r: bytes
+    encrypted: bool
+    payloads: tuple[str, ...]
+    """One line of text for each payload."""
+    repeated: bool
+    """A retransmission, or the answer to one."""
+    plain: bytes = field(repr=False)
+    """The payload chain in the clear."""
+    datagram: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived:
+    """A message of a known exchange reached us, whether or not it is accepted."""
+
+    exchange: ExchangeType
+    message_id: int
+    cookie_i: bytes
+    cookie_r: bytes
+    encrypted: bool
+    payloads: tuple[str, ...]
+    """One line of text for each payload; empty where decryption gave no payloads."""
+    repeated: bool
+    """Identical to one received before."""
+    plain: bytes = field(repr=False)
+    """The payload chain in the clear; empty where decryption gave no payloads."""
+    datagram: bytes = field(repr=False)
+
+
+Event = (
+    IsakmpEstablished
+    | ChildInstalled
+    | ChildDeleted
+    | IsakmpDeleted
+    | NotifyReceived
+    | NotifySent
+    | MessageRejected
+    | ExchangeFailed
+    | MessageSent
+    | MessageReceived
+)
+"""Whatever Endpoint.next_event() returns."""

@@ -1,0 +1,263 @@
+"""What every exchange shares: receive by the state table, answer, repeat, give up (RFC 2408 5.1).
+
+The handlers of an exchange return a Step; only this file sends, and only _set_state writes state.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, ClassVar
+
+from conformance.ikev1 import diagnose
+from conformance.ikev1.constants import ExchangeType, NotifyType, PayloadType
+from conformance.ikev1.describe import describe_payload
+from conformance.ikev1.deviations import Position
+from conformance.ikev1.errors import DecodeError, PeerError
+from conformance.ikev1.events import (
+    ExchangeFailed,
+    MessageReceived,
+    MessageSent,
+    NotifyReceived,
+    NotifySent,
+    Role,
+)
+from conformance.ikev1.message import NO_COOKIE, Header, parse_message, write_chain, write_datagram
+from conformance.ikev1.payloads import Hash, Notification
+from conformance.ikev1.retransmission import Retransmission
+from conformance.ikev1.state_table import ENDED, State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from conformance.ikev1.context import Address, Context
+    from conformance.ikev1.errors import Divergence
+    from conformance.ikev1.message import CipherState, Message
+    from conformance.ikev1.payloads import Payload
+    from conformance.ikev1.state_table import Rule, Step
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class Exchange:
+    """One exchange in progress, identified by cookies and message ID."""
+
+    exchange_type: ClassVar[ExchangeType]
+
+    context: Context
+    rules: tuple[Rule, ...]
+    role: Role
+    address: Address
+    """Where messages go."""
+    state: State
+    cookie_i: bytes
+    cookie_r: bytes
+    message_id: int = 0
+    cipher_state: CipherState | None = None
+    """The IV chain as it will be used next; None while messages go in the clear."""
+    rejection: PeerError | None = None
+    """Why the last message that was not accepted was not; None once one was."""
+    _number: int = 0
+    _answers: dict[bytes, MessageSent | None] = field(default_factory=dict, repr=False)
+    _last_received: bytes = b""
+    _last_sent: MessageSent | None = field(default=None, repr=False)
+    _retransmission: Retransmission | None = None
+
+    @property
+    def auth(self) -> str | None:
+        """The negotiated authentication method; None before there is one."""
+        return None
+
+    @property
+    def label(self) -> str:
+        """The exchange for people."""
+        return self.exchange_type.label.replace("-", " ").title()
+
+    def receive(self, header: Header, data: bytes, now: float) -> None:
+        """Take a datagram of this exchange; raises PeerError and stays as it was."""
+        digest = sha256(data).digest()
+        if digest in self._answers:
+            self._receive_again(header, data, digest)
+            return
+        before, number = self.cipher_state, self._number
+        try:
+            message = self._decode(header, data)
+            rule = self._rule(message)
+            self._number += 1
+            step = rule.handler(self, message)
+        except PeerError as error:
+            self.cipher_state, self._number, self.rejection = before, number, error
+            raise
+        self._retransmission, self.rejection = None, None
+        self.note_notifications(message)
+        self._set_state(rule.next_state)
+        sent = self.send(step, now) if step.answers else None
+        self._answers[digest], self._last_received = sent, digest
+        self.context.events.extend(step.events)
+
+    def send(self, step: Step, now: float) -> MessageSent:
+        """Write, hash, encrypt and transmit; unless the exchange has ended, wait for an answer."""
+        self._number += 1
+        position, seams = Position(self.exchange_type, self._number), self.context.seams
+        payloads = seams.payloads(position, step.payloads)
+        if step.hash_over is not None:
+            payloads = (Hash(step.hash_over(write_chain(payloads))), *payloads)
+        chain = seams.plain(position, write_chain(payloads))
+        header = self._header(payloads)
+        datagram, state = write_datagram(
+            header, chain, self.cipher_state if step.protected else None
+        )
+        self.cipher_state = state or self.cipher_state
+        self._last_sent = MessageSent(
+            self.exchange_type,
+            self.message_id,
+            self.cookie_i,
+            self.cookie_r,
+            step.protected,
+            tuple(describe_payload(payload) for payload in payloads),
+            repeated=False,
+            plain=chain,
+            datagram=seams.wire(position, datagram),
+        )
+        self._transmit(self._last_sent)
+        self.context.events.extend(self._notifies_sent(payloads, protected=step.protected))
+        if self.state not in ENDED:
+            self._retransmission = Retransmission.started(self.context.config.retransmit, now)
+        return self._last_sent
+
+    def get_timer(self) -> float | None:
+        """When handle_timer wants to be called; None for never."""
+        return self._retransmission.deadline if self._retransmission else None
+
+    def handle_timer(self, now: float) -> None:
+        """Repeat the unanswered message, or give up after the last try."""
+        waiting = self._retransmission
+        if waiting is None or now < waiting.deadline or self._last_sent is None:
+            return
+        if waiting.exhausted:
+            reason, cause = f"no valid answer after {waiting.sent} transmissions", self.rejection
+            text = f"{reason}; the last message was rejected: {cause.reason}" if cause else reason
+            self.fail(text, cause.divergence if cause else None)
+            return
+        waiting.repeat(now)
+        self._transmit(replace(self._last_sent, repeated=True))
+
+    def fail(self, reason: str, divergence: Divergence | None = None) -> None:
+        """End without a result; an exchange that has ended stays as it is."""
+        self._retransmission = None
+        if self.state in ENDED:
+            return
+        self._set_state(State.FAILED)
+        self.context.events.append(
+            ExchangeFailed(self.exchange_type, self.message_id, self.role, reason, divergence)
+        )
+
+    def _set_state(self, state: State) -> None:
+        _log.debug("%s: %s -> %s", self.label, self.state.name, state.name)
+        self.state = state
+
+    def _receive_again(self, header: Header, data: bytes, digest: bytes) -> None:
+        self.note_received(header, None, data, repeated=True)
+        answer = self._answers[digest]
+        if digest == self._last_received and answer is not None:
+            self._transmit(replace(answer, repeated=True))
+
+    def _decode(self, header: Header, data: bytes) -> Message:
+        try:
+            message, state = parse_message(header, data, self.cipher_state)
+        except DecodeError as error:
+            self.note_received(header, None, data, repeated=False)
+            divergence = self._explain_garbage(header)
+            raise PeerError(error.notify, error.reason, divergence) from error
+        self.note_received(header, message, data, repeated=False)
+        self._check_header(header)
+        self.cipher_state = state
+        return message
+
+    def _check_header(self, header: Header) -> None:
+        first_answer = self.role is Role.INITIATOR and self.cookie_r == NO_COOKIE
+        if header.cookie_r == NO_COOKIE if first_answer else header.cookie_r != self.cookie_r:
+            raise PeerError(NotifyType.INVALID_COOKIE, "the responder's cookie is another one")
+        if header.message_id != self.message_id:
+            raise PeerError(
+                NotifyType.INVALID_MESSAGE_ID,
+                f"message ID {header.message_id:#010x} in {self.label}",
+            )
+
+    def _rule(self, message: Message) -> Rule:
+        rule = next((r for r in self.rules if r.applies(self.role, self.auth, self.state)), None)
+        if rule is None:
+            raise PeerError(
+                NotifyType.INVALID_EXCHANGE_TYPE, f"{self.label} expects {self.state.value}"
+            )
+        try:
+            rule.check(message)
+        except PeerError as error:
+            error.divergence = error.divergence or self._explain_garbage(message.header)
+            raise
+        return rule
+
+    def _explain_garbage(self, header: Header) -> Divergence | None:
+        waiting_for_proof = header.encrypted and self.state is State.EXPECT_ID
+        return diagnose.undecryptable() if waiting_for_proof else None
+
+    def _header(self, payloads: Sequence[Payload]) -> Header:
+        first = payloads[0].payload_type if payloads else PayloadType.NONE
+        return Header(
+            self.cookie_i, self.cookie_r, self.exchange_type, self.message_id, next_payload=first
+        )
+
+    def _transmit(self, message: MessageSent) -> None:
+        self.context.datagrams.append((message.datagram, self.address))
+        self.context.events.append(message)
+
+    def note_received(
+        self, header: Header, message: Message | None, data: bytes, *, repeated: bool
+    ) -> None:
+        """Put a datagram into the transcript; message is None where it could not be decoded."""
+        payloads = message.payloads if message else ()
+        self.context.events.append(
+            MessageReceived(
+                header.exchange,
+                header.message_id,
+                header.cookie_i,
+                header.cookie_r,
+                header.encrypted,
+                tuple(describe_payload(payload) for payload in payloads),
+                repeated=repeated,
+                plain=message.chain if message else b"",
+                datagram=data,
+            )
+        )
+
+    def note_notifications(self, message: Message) -> None:
+        """Report what the peer notified, chained to whatever message."""
+        for one in message.all(Notification):
+            self.context.events.append(
+                NotifyReceived(
+                    one.notify_type,
+                    one.protocol,
+                    one.spi,
+                    one.data,
+                    self.exchange_type,
+                    self.message_id,
+                    protected=message.header.encrypted,
+                )
+            )
+
+    def _notifies_sent(self, payloads: Sequence[Payload], *, protected: bool) -> list[NotifySent]:
+        return [
+            NotifySent(
+                one.notify_type,
+                one.protocol,
+                one.spi,
+                one.data,
+                self.exchange_type,
+                self.message_id,
+                protected=protected,
+            )
+            for one in payloads
+            if isinstance(one, Notification)
+        ]

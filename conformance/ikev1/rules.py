@@ -1,0 +1,71 @@
+"""The state tables: what is taken in which state, who handles it, and what comes next.
+
+RFC 2409 5.4 (Main Mode with pre-shared keys), 5.5 (Quick Mode), 5.7 (Informational). What has no
+row is refused. Payloads that may accompany any message of phase 1 are those of RFC 2408 4.5 and
+RFC 3947 3.
+"""
+
+from __future__ import annotations
+
+from conformance.ikev1 import informational as info
+from conformance.ikev1 import main_mode as mm
+from conformance.ikev1 import quick_mode as qm
+from conformance.ikev1.constants import PayloadType as P
+from conformance.ikev1.events import Role
+from conformance.ikev1.state_table import Rule, State
+
+_SA_NEXT, _KE_NEXT, _ID_NEXT = State.EXPECT_SA, State.EXPECT_KE, State.EXPECT_ID
+_H1, _H2, _H3 = State.EXPECT_HASH_1, State.EXPECT_HASH_2, State.EXPECT_HASH_3
+_DONE = State.DONE
+_I, _R = Role.INITIATOR, Role.RESPONDER
+_CLEAR, _CRYPT = False, True
+
+_SA, _HASH, _HASH_SA = (P.SA,), (P.HASH,), (P.HASH, P.SA)
+_KE, _ID, _NONCE = (P.KE, P.NONCE), (P.ID, P.HASH), (P.NONCE,)
+_SA_MAY = (P.VID, P.N)
+_KE_MAY = (P.VID, P.N, P.CR, P.CERT, P.NAT_D)
+_ID_MAY = (P.VID, P.N, P.CR, P.CERT, P.D)
+_QM_MAY = (P.KE, P.ID, P.ID, P.N, P.VID, P.NAT_OA)
+_QM3_MAY = (P.N, P.VID)
+_INFO_MAY = (P.N, P.D, P.VID)
+
+# fmt: off
+MAIN_MODE = (
+    #  Initiator                  Responder
+    #  HDR, SA             -->
+    #                      <--    HDR, SA
+    #  HDR, KE, Ni         -->
+    #                      <--    HDR, KE, Nr
+    #  HDR*, IDii, HASH_I  -->
+    #                      <--    HDR*, IDir, HASH_R
+    #
+    #  role  auth   state     flag    first required optional handler                 next
+    Rule(_R, None,  _SA_NEXT, _CLEAR, _SA,  (),      _SA_MAY, mm.answer_sa,           _KE_NEXT),
+    Rule(_I, None,  _SA_NEXT, _CLEAR, _SA,  (),      _SA_MAY, mm.send_key_exchange,   _KE_NEXT),
+    Rule(_R, "psk", _KE_NEXT, _CLEAR, (),   _KE,     _KE_MAY, mm.answer_key_exchange, _ID_NEXT),
+    Rule(_I, "psk", _KE_NEXT, _CLEAR, (),   _KE,     _KE_MAY, mm.send_proof,          _ID_NEXT),
+    Rule(_R, "psk", _ID_NEXT, _CRYPT, (),   _ID,     _ID_MAY, mm.answer_proof,        _DONE),
+    Rule(_I, "psk", _ID_NEXT, _CRYPT, (),   _ID,     _ID_MAY, mm.finish,              _DONE),
+)
+"""Identity protection with pre-shared keys."""
+
+QUICK_MODE = (
+    #  HDR*, HASH(1), SA, Ni [, KE ] [, IDci, IDcr ]  -->
+    #                 <--  HDR*, HASH(2), SA, Nr [, KE ] [, IDci, IDcr ]
+    #  HDR*, HASH(3)  -->
+    #
+    #  role  auth  state flag    first     required optional  handler          next
+    Rule(_R, None, _H1,  _CRYPT, _HASH_SA, _NONCE,  _QM_MAY,  qm.answer_offer, _H3),
+    Rule(_I, None, _H2,  _CRYPT, _HASH_SA, _NONCE,  _QM_MAY,  qm.confirm,      _DONE),
+    Rule(_R, None, _H3,  _CRYPT, _HASH,    (),      _QM3_MAY, qm.install,      _DONE),
+)
+"""One pair of SAs."""
+
+INFORMATIONAL = (
+    #  HDR*, HASH(1), N/D  -->
+    #
+    #  role  auth  state flag    first  required optional   handler    next
+    Rule(_R, None, _H1,  _CRYPT, _HASH, (),      _INFO_MAY, info.take, _DONE),
+)
+"""Under an ISAKMP SA; the sender is the initiator of its own little exchange."""
+# fmt: on

@@ -1,0 +1,114 @@
+"""Rows of the state tables and what they demand of a message (RFC 2408 5, RFC 2409 5)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from conformance.ikev1.constants import FIRST_PRIVATE_PAYLOAD, NotifyType, PayloadType
+from conformance.ikev1.errors import PeerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from conformance.ikev1.events import Event, Role
+    from conformance.ikev1.message import Message
+    from conformance.ikev1.payloads import Payload
+
+
+class State(Enum):
+    """What an exchange expects next."""
+
+    EXPECT_SA = "SA"
+    EXPECT_KE = "KE"
+    EXPECT_ID = "ID"
+    EXPECT_HASH_1 = "HASH(1)"
+    EXPECT_HASH_2 = "HASH(2)"
+    EXPECT_HASH_3 = "HASH(3)"
+    DONE = "nothing, it is done"
+    FAILED = "nothing, it has failed"
+
+
+ENDED = (State.DONE, State.FAILED)
+"""The states that expect nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a handler wants done: at most one answer, and events after it."""
+
+    payloads: tuple[Payload, ...] = ()
+    hash_over: Callable[[bytes], bytes] | None = None
+    """Gives the HASH that is put in front, from the other payloads as written (RFC 2409 5.5)."""
+    events: tuple[Event, ...] = ()
+    protected: bool = False
+    """Whether the answer is encrypted."""
+
+    @property
+    def answers(self) -> bool:
+        """Whether there is something to send."""
+        return bool(self.payloads or self.hash_over)
+
+
+REPEATABLE = frozenset(
+    {
+        PayloadType.VID,
+        PayloadType.N,
+        PayloadType.D,
+        PayloadType.CERT,
+        PayloadType.CR,
+        PayloadType.NAT_D,
+        PayloadType.NAT_OA,
+    }
+)
+"""Payloads that may come any number of times wherever they may come at all."""
+
+
+class Rule(NamedTuple):
+    """One row: in this role and state such a message is taken, and that comes next."""
+
+    role: Role
+    auth: str | None
+    """Authentication method; None where it does not matter or is not yet negotiated."""
+    state: State
+    encrypted: bool
+    leading: tuple[PayloadType, ...]
+    """Required, and in this order before all others."""
+    required: tuple[PayloadType, ...]
+    optional: tuple[PayloadType, ...]
+    """A type stands here as often as it may come."""
+    handler: Callable[[Any, Message], Step]
+    next_state: State
+
+    def applies(self, role: Role, auth: str | None, state: State) -> bool:
+        """Whether this is the row for an exchange."""
+        return (self.role, self.state) == (role, state) and self.auth in {None, auth}
+
+    def check(self, message: Message) -> None:
+        """Raise PeerError where flags or payloads are not those of the row."""
+        if message.header.encrypted != self.encrypted:
+            must = "must" if self.encrypted else "must not"
+            raise PeerError(NotifyType.INVALID_FLAGS, f"the message {must} be encrypted")
+        types = [payload.payload_type for payload in message.payloads]
+        if tuple(types[: len(self.leading)]) != self.leading:
+            raise PeerError(
+                NotifyType.PAYLOAD_MALFORMED, f"the message must begin with {_list(self.leading)}"
+            )
+        found = Counter(types)
+        missing = Counter(self.leading + self.required) - found
+        if missing:
+            raise PeerError(NotifyType.PAYLOAD_MALFORMED, f"{_list(missing)} missing")
+        surplus = found - Counter(self.leading + self.required + self.optional)
+        refused = [one for one in surplus if not self._tolerates(one)]
+        if refused:
+            raise PeerError(NotifyType.INVALID_PAYLOAD_TYPE, f"{_list(refused)} not allowed here")
+
+    def _tolerates(self, payload_type: PayloadType) -> bool:
+        repeated = payload_type in REPEATABLE and payload_type in self.optional
+        return repeated or payload_type >= FIRST_PRIVATE_PAYLOAD
+
+
+def _list(types: Iterable[PayloadType]) -> str:
+    return ", ".join(payload_type.label for payload_type in types)
