@@ -151,6 +151,8 @@ class Association:
             self._notify(exchange, error, now)
             if error.fatal:
                 exchange.fail(error.reason, error.divergence)
+        if exchange.state is State.EXPECT_HASH_1:  # its first message was not accepted
+            del self._phase_2[exchange.message_id]
         if exchange.state is State.DONE is not before and isinstance(exchange, QuickMode):
             self._context.children[exchange.spi_in] = exchange.child
 

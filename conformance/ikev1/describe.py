@@ -52,6 +52,16 @@ def _attribute(table: AttributeTable, names: _Names, attribute: Attribute) -> st
     return f"{text} ({name})" if name else text
 
 
+def describe_value(table: AttributeTable, attribute_name: str, value: int) -> str:
+    """The value of an attribute for people: the number, and the name of what it stands for."""
+    row = next((row for row in table if row.name == attribute_name), None)
+    if row is None:
+        return str(value)
+    names = _PHASE_1_NAMES if table is PHASE_1 else _PHASE_2_NAMES
+    name = names.get(row.number, row.values).get(value)
+    return f"{value} ({name})" if name else str(value)
+
+
 def _proposal(proposal: Proposal) -> str:
     table, names = _PHASE_1 if proposal.protocol is Protocol.ISAKMP else _PHASE_2
     spi = f" SPI {proposal.spi.hex()}" if proposal.spi else ""

@@ -180,6 +180,11 @@ class Exchange:
         first_answer = self.role is Role.INITIATOR and self.cookie_r == NO_COOKIE
         if header.cookie_r == NO_COOKIE if first_answer else header.cookie_r != self.cookie_r:
             raise PeerError(NotifyType.INVALID_COOKIE, "the responder's cookie is another one")
+        if header.exchange != self.exchange_type:
+            raise PeerError(
+                NotifyType.INVALID_EXCHANGE_TYPE,
+                f"{header.exchange.label} in the middle of {self.label}",
+            )
         if header.message_id != self.message_id:
             raise PeerError(
                 NotifyType.INVALID_MESSAGE_ID,
@@ -241,8 +246,8 @@ class Exchange:
                     one.protocol,
                     one.spi,
                     one.data,
-                    self.exchange_type,
-                    self.message_id,
+                    message.header.exchange,
+                    message.header.message_id,
                     protected=message.header.encrypted,
                 )
             )

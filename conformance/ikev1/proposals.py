@@ -28,6 +28,7 @@ from conformance.ikev1.constants import (
     NotifyType,
     Protocol,
 )
+from conformance.ikev1.describe import describe_value
 from conformance.ikev1.errors import Divergence, PeerError
 from conformance.ikev1.payloads import Proposal, SecurityAssociation, Transform
 
@@ -163,7 +164,15 @@ class Phase(Generic[C]):
             ("transform", [self.transform_id(configured)], [transform.transform_id]),
         ]
         pairs += [(name, wanted.get(name), offered.get(name)) for name in {**wanted, **offered}]
-        return [(name, _text(want), _text(got)) for name, want, got in pairs if want != got]
+        return [
+            (name, self._text(name, want), self._text(name, got))
+            for name, want, got in pairs
+            if want != got
+        ]
+
+    def _text(self, name: str, values: list[int] | None) -> str:
+        texts = [describe_value(self.table, name, value) for value in values or ()]
+        return " and ".join(texts) or "absent"
 
     def _closest(self, offered: SecurityAssociation, configured: Sequence[C]) -> Divergence | None:
         candidates = [
@@ -191,14 +200,10 @@ class Phase(Generic[C]):
         name = changed[0] if changed else "protocol"
         return Divergence(
             name,
-            _text(sent.get(name)),
-            _text(back.get(name)),
+            self._text(name, sent.get(name)),
+            self._text(name, back.get(name)),
             f"compared with transform {offer.number} as we offered it",
         )
-
-
-def _text(values: list[int] | None) -> str:
-    return " and ".join(map(str, values)) if values else "absent"
 
 
 def _same(offer: Transform, answer: Transform) -> bool:
