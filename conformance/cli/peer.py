@@ -1,0 +1,89 @@
+"""``ipsec-conformance peer``: the reference peer as a program of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from ipaddress import AddressValueError, IPv4Address
+from pathlib import Path
+
+import click
+
+from conformance.errors import UserError
+from conformance.peer.log import log_to
+from conformance.peer.serve import serve as serve_peer
+from conformance.peer.server import ReferencePeer
+
+
+class _Ipv4(click.ParamType[IPv4Address]):
+    name = "ipv4"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> IPv4Address:
+        """Read an IPv4 address in dotted form."""
+        try:
+            return IPv4Address(str(value))
+        except AddressValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.group()
+def peer() -> None:
+    """The reference peer: IKEv1 and ESP in Python, strict and talkative.
+
+    It negotiates as initiator and as responder, carries its own protected traffic, and
+    when a negotiation fails it names the first value that differs. It needs neither IPsec
+    in the kernel nor any address beside its outer one.
+    """
+
+
+@peer.command()
+@click.option(
+    "--address",
+    type=_Ipv4(),
+    required=True,
+    help="Outer address: IKE on UDP 500 and ESP are bound to it.",
+)
+@click.option(
+    "--inner",
+    type=_Ipv4(),
+    required=True,
+    help="Address inside tunnels; echo requests to it are answered. No interface needs it.",
+)
+@click.option(
+    "--control",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Unix socket for commands, made by the peer and readable by its owner alone.",
+)
+@click.option(
+    "--log",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="File for the log, appended to; the same lines go to standard output.",
+)
+@click.option("--name", default="reference", show_default=True, help="What it calls itself.")
+def serve(address: IPv4Address, inner: IPv4Address, control: Path, log: Path, name: str) -> None:
+    r"""Run one reference peer until it is told to stop.
+
+    It does nothing by itself: it waits for commands, one JSON object a line, on its
+    control socket. `configure` makes a connection, `initiate` negotiates it, `ping` sends
+    traffic through it, `sas`, `keys` and `transcript` tell what stands and what was said,
+    `terminate` deletes it, `shutdown` ends the peer, as does SIGTERM.
+
+    Needs root, or CAP_NET_RAW and CAP_NET_BIND_SERVICE.
+
+    \b
+    Example:
+      ipsec-conformance peer serve --address 192.0.2.1 --inner 10.78.1.1 \
+          --control /run/peer.sock --log /var/log/peer.log
+    """
+    log_to(log)
+    try:
+        asyncio.run(_serve(name, address, inner, control))
+    except OSError as error:
+        raise UserError(f"the peer stopped: {error}") from error
+
+
+async def _serve(name: str, address: IPv4Address, inner: IPv4Address, control: Path) -> None:
+    await serve_peer(ReferencePeer(name, address, inner), control)

@@ -1,0 +1,126 @@
+"""The commands of the control socket: a table of name, request and what obeys it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from conformance import __version__
+from conformance.ikev1.errors import LocalError
+from conformance.peer.connection import CommandError, Mark
+from conformance.peer.requests import Await, Configure, Hello, Named, Ping, read_request
+from conformance.peer.sas import child_facts, ike_facts
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from conformance.peer.server import ReferencePeer
+
+_log = logging.getLogger(__name__)
+
+Answer = dict[str, Any]
+"""What goes back beside ``id`` and ``ok``, ready for JSON."""
+
+
+async def obey(peer: ReferencePeer, do: str, arguments: dict[str, Any]) -> Answer:
+    """Check one request and obey it; CommandError says what is wrong with it."""
+    if do not in COMMANDS:
+        raise CommandError(f"unknown command {do!r}; known are {', '.join(COMMANDS)}")
+    command = COMMANDS[do]
+    try:
+        request = read_request(command.request, arguments)
+        return await command.handler(peer, request)
+    except (msgspec.ValidationError, LocalError, OSError) as error:
+        raise CommandError(f"{do}: {error}") from error
+
+
+async def _hello(peer: ReferencePeer, _: Hello) -> Answer:
+    return {
+        "name": peer.name,
+        "version": __version__,
+        "pid": os.getpid(),
+        "address": str(peer.address),
+        "inner": str(peer.inner),
+        "ports": peer.ports,
+    }
+
+
+async def _configure(peer: ReferencePeer, request: Configure) -> Answer:
+    peer.configure(request)
+    return {}
+
+
+async def _initiate(peer: ReferencePeer, request: Await) -> Answer:
+    return await peer.connection(request.name).initiate(request.timeout)
+
+
+async def _await_established(peer: ReferencePeer, request: Await) -> Answer:
+    return await peer.connection(request.name).outcome(Mark(), request.timeout)
+
+
+async def _ping(peer: ReferencePeer, request: Ping) -> Answer:
+    sent, received = await peer.connection(request.name).ping(request)
+    return {"sent": sent, "received": received}
+
+
+async def _sas(peer: ReferencePeer, request: Named) -> Answer:
+    connection = peer.connection(request.name)
+    isakmp = list(connection.isakmp.values())
+    return {
+        "ike": ike_facts(isakmp[-1]) if isakmp else None,
+        "children": [child_facts(child) for child in connection.children.values()],
+    }
+
+
+async def _keys(peer: ReferencePeer, request: Named) -> Answer:
+    return dict(peer.connection(request.name).keys)
+
+
+async def _transcript(peer: ReferencePeer, request: Named) -> Answer:
+    return peer.connection(request.name).history.facts()
+
+
+async def _terminate(peer: ReferencePeer, request: Await) -> Answer:
+    return {"deleted": peer.connection(request.name).terminate()}
+
+
+async def _remove(peer: ReferencePeer, request: Named) -> Answer:
+    peer.remove(peer.connection(request.name))
+    return {}
+
+
+async def _reset(peer: ReferencePeer, _: Hello) -> Answer:
+    peer.reset()
+    return {}
+
+
+async def _shutdown(peer: ReferencePeer, _: Hello) -> Answer:
+    peer.stopping.set()
+    return {}
+
+
+class Command(NamedTuple):
+    """One row: the request it takes and the function that obeys it."""
+
+    request: type[msgspec.Struct]
+    handler: Callable[[ReferencePeer, Any], Awaitable[Answer]]
+
+
+COMMANDS = {
+    "hello": Command(Hello, _hello),
+    "configure": Command(Configure, _configure),
+    "initiate": Command(Await, _initiate),
+    "await_established": Command(Await, _await_established),
+    "ping": Command(Ping, _ping),
+    "sas": Command(Named, _sas),
+    "keys": Command(Named, _keys),
+    "transcript": Command(Named, _transcript),
+    "terminate": Command(Await, _terminate),
+    "remove": Command(Named, _remove),
+    "reset": Command(Hello, _reset),
+    "shutdown": Command(Hello, _shutdown),
+}
+"""Every command by its name."""

@@ -1,0 +1,136 @@
+"""The peer as a whole: its sockets, its connections, and which packet belongs to which."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from conformance.crypto.random import system_random
+from conformance.ipsec.engine import AuditEvent, DataPlane
+from conformance.peer.connection import CommandError, Connection, Host
+from conformance.peer.log import describe_drop
+from conformance.peer.sockets import IKE_PORT, NATT_PORT, RawEspSocket, UdpSocket
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address
+
+    from conformance.peer.requests import Configure
+    from conformance.peer.sockets import EspOpener, EspTransport
+
+_log = logging.getLogger(__name__)
+
+
+class ReferencePeer:
+    """One reference peer on one outer address; ``open`` it on a running event loop.
+
+    ``ports`` are those of IKE and NAT-T, 0 for any; ``open_esp`` makes the ESP transport.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: IPv4Address,
+        inner: IPv4Address,
+        *,
+        ports: tuple[int, int] = (IKE_PORT, NATT_PORT),
+        open_esp: EspOpener = RawEspSocket,
+    ) -> None:
+        self.name = name
+        self.address = address
+        self.inner = inner
+        self.connections: dict[str, Connection] = {}
+        """By name; at most one for each remote."""
+        self.stopping = asyncio.Event()
+        """Set by the command ``shutdown``."""
+        self._ports = ports
+        self._open_esp = open_esp
+        self._plane = DataPlane(system_random)
+        self._udp: list[UdpSocket] = []
+        self._esp: EspTransport | None = None
+
+    async def open(self) -> None:
+        """Bind the sockets; UserError where one cannot be, and then none stays."""
+        try:
+            for port, receive in zip(
+                self._ports, (self._receive_ike, self._receive_natt), strict=True
+            ):
+                self._udp.append(await UdpSocket.open(self.address, port, receive))
+            self._esp = self._open_esp(self.address, self._receive_esp)
+        except BaseException:
+            self.close()
+            raise
+        _log.info("%s on %s, UDP ports %s", self.name, self.address, self.ports)
+
+    def close(self) -> None:
+        """Forget every connection and close the sockets."""
+        self.reset()
+        for udp in self._udp:
+            udp.close()
+        self._udp.clear()
+        if self._esp is not None:
+            self._esp.close()
+            self._esp = None
+
+    @property
+    def ports(self) -> list[int]:
+        """The UDP ports that are bound: IKE, NAT-T."""
+        return [udp.port for udp in self._udp]
+
+    def configure(self, settings: Configure) -> Connection:
+        """A new connection, in the place of any of the same name or remote."""
+        host = Host(self.address, self.inner, self._plane.sad, self._udp[0].send, self._send_packet)
+        connection = Connection(settings, host)
+        for old in list(self.connections.values()):
+            if old.settings.name == settings.name or old.settings.remote == settings.remote:
+                self.remove(old)
+        self.connections[settings.name] = connection
+        _log.info("%s: configured with %s", connection, settings.remote)
+        return connection
+
+    def connection(self, name: str) -> Connection:
+        """The connection of this name; CommandError where there is none."""
+        if name not in self.connections:
+            raise CommandError(f"no connection is called {name}")
+        return self.connections[name]
+
+    def remove(self, connection: Connection) -> None:
+        """Forget one connection without a word to its remote."""
+        connection.close()
+        del self.connections[connection.settings.name]
+        _log.info("%s: removed", connection)
+
+    def reset(self) -> None:
+        """Forget every connection."""
+        for connection in list(self.connections.values()):
+            self.remove(connection)
+
+    def _with(self, remote: str) -> Connection | None:
+        connections = self.connections.values()
+        return next((one for one in connections if str(one.settings.remote) == remote), None)
+
+    def _receive_ike(self, data: bytes, address: tuple[str, int]) -> None:
+        connection = self._with(address[0])
+        if connection is None:
+            _log.warning("ignored %d octets of %s: no connection with it", len(data), address)
+            return
+        connection.receive_datagram(data, address)
+
+    def _receive_natt(self, data: bytes, address: tuple[str, int]) -> None:
+        _log.info("ignored %d octets of %s on the NAT-T port", len(data), address)
+
+    def _receive_esp(self, packet: bytes) -> None:
+        result = self._plane.inbound(packet)
+        source = result.source if isinstance(result, AuditEvent) else result.sa.source
+        connection = self._with(str(source))
+        if connection is None:
+            _log.warning("%s", describe_drop(result) if isinstance(result, AuditEvent) else source)
+        elif isinstance(result, AuditEvent):
+            connection.note_drop(result)
+        else:
+            connection.receive_inner(result.inner, result.sa)
+
+    def _send_packet(self, packet: bytes, destination: IPv4Address) -> None:
+        if self._esp is None:
+            raise RuntimeError("the peer is not open")
+        self._esp.send(packet, destination)
