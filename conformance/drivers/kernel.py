@@ -38,7 +38,8 @@ HEAD = re.compile(r"^src (?P<source>\S+) dst (?P<destination>\S+)", re.MULTILINE
 PROTOCOL = re.compile(r"proto (?P<protocol>\S+) spi 0x(?P<spi>[0-9a-f]+)\S* .*mode (?P<mode>\S+)")
 CIPHER = re.compile(r"^\s+enc (?P<name>\S+) 0x(?P<key>[0-9a-f]+)", re.MULTILINE)
 INTEGRITY = re.compile(
-    r"^\s+auth-trunc (?P<name>\S+) 0x(?P<key>[0-9a-f]+) (?P<bits>\d+)", re.MULTILINE
+    r"^\s+auth-trunc (?P<name>\S+) 0x(?P<key>[0-9a-f]+)(?: \(\d+ ?bits\))? (?P<bits>\d+)",
+    re.MULTILINE,
 )
 HARD_SECONDS = re.compile(r"expire add: soft \S+, hard (\d+)\(sec\)")
 PACKETS = re.compile(r"lifetime current:\s+\d+\(bytes\), (\d+)\(packets\)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from conformance.drivers.base import SHARED, Attempt, Connection, Driver, DriverError, poll
+from conformance.drivers.base import SHARED, Attempt, Connection, Driver, DriverError
 from conformance.peer.client import ControlClient, ControlError
 from conformance.record.records import ChildSa, IkeSa
 from conformance.record.wireshark import EspKey, IkeKey
@@ -21,15 +21,10 @@ class ReferenceDriver(Driver):
 
     def open(self) -> None:
         """Connect to the peer's control socket."""
-        if not poll(self._connect, START):
-            raise DriverError(f"{self.name}: the control socket does not answer")
-
-    def _connect(self) -> bool:
         try:
-            self._client = ControlClient(SHARED / f"{self.name}.sock")
-        except OSError:
-            return False
-        return True
+            self._client = ControlClient(SHARED / f"{self.name}.sock", patience=START)
+        except ControlError as error:
+            raise DriverError(f"{self.name}: {error}") from error
 
     def close(self) -> None:
         """Close the control connection."""
@@ -112,7 +107,7 @@ class ReferenceDriver(Driver):
     def _call(self, do: str, **arguments: Any) -> dict[str, Any]:
         try:
             return self._client.call(do, **arguments)
-        except (ControlError, OSError) as error:
+        except ControlError as error:
             raise DriverError(f"{self.name}: {do}: {error}") from error
 
 

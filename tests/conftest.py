@@ -1,0 +1,23 @@
+"""What all tests share: the lab, brought up once for those that need real peers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conformance.lab import Lab
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """A lab with every peer; taken down afterwards unless it stood before."""
+    from conformance.lab import open_lab  # noqa: PLC0415 - unit tests need no lab
+
+    opened = open_lab()
+    yield opened
+    if not opened.was_running:
+        opened.down()
