@@ -31,7 +31,7 @@ class Standing:
 
     peer: str
     passed: tuple[str, ...]
-    """The pairings that passed, as ``a > b``."""
+    """The pairings that passed, as ``a → b``."""
     failed: tuple[str, ...]
     """The pairings that failed."""
 
@@ -101,6 +101,6 @@ def _standing(
     }
 
     def with_verdict(wanted: Verdict) -> tuple[str, ...]:
-        return tuple(" > ".join(pair) for pair, verdict in seen.items() if verdict is wanted)
+        return tuple(" → ".join(pair) for pair, verdict in seen.items() if verdict is wanted)
 
     return Standing(peer, with_verdict(Verdict.PASS), with_verdict(Verdict.FAIL))

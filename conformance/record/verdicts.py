@@ -319,7 +319,7 @@ def _undeclaring(seen: Observation) -> set[str]:
 
 def _failures(seen: Observation, peers: Collection[str]) -> list[str]:
     return [
-        f"{end.peer} says {end.failure!r}"
+        f'{end.peer} says "{end.failure}"'
         for end in (seen.initiator, seen.responder)
         if end.failure and end.peer in peers
     ]

@@ -67,7 +67,7 @@ def test_restrictions_are_read_in_report_order(
         ("cipher", "not of the form", "--factor cipher=aes128,3des"),
         ("cipher=", "not of the form", "--factor cipher=aes128,3des"),
         ("cypher=aes128", "unknown factor 'cypher'", "Did you mean 'cipher'?"),
-        ("cipher=aes127", "unknown level of cipher 'aes127'", "Did you mean 'aes1?"),
+        ("cipher=aes127", "unknown level of cipher 'aes127'", "Did you mean 'aes1"),
         ("mode=zzz", "unknown level of mode 'zzz'", "Known: tunnel, transport."),
     ],
 )

@@ -37,7 +37,7 @@ CASES = [
     ("the one that fails with itself and the reference", (A, B), None,
      {(A, A): PASS, (R, A): PASS, (B, B): FAIL, (R, B): FAIL}, B, "libreswan-4.10 fails in"),
     ("the one that fails, though the cell points elsewhere", (A, B), A,
-     {(A, A): PASS, (B, B): FAIL}, B, "strongswan-5.9.8 passes in strongswan-5.9.8 > "),
+     {(A, A): PASS, (B, B): FAIL}, B, "strongswan-5.9.8 passes in strongswan-5.9.8 → "),
     ("both fail elsewhere", (A, B), A, {(A, A): FAIL, (B, B): FAIL}, None, "fails in"),
     ("both pass elsewhere: the cell itself", (A, B), B, {(A, A): PASS, (B, B): PASS}, B, "passes in"),
     ("both pass elsewhere and the cell does not tell", (A, B), None,
