@@ -1,0 +1,65 @@
+"""Debian root file systems made without any image registry, by mmdebstrap."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+from conformance.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+SUITE = "bookworm"
+MIRROR = "http://deb.debian.org/debian"
+SECURITY_MIRROR = "http://deb.debian.org/debian-security"
+
+SOURCES = (
+    f"deb {MIRROR} {SUITE} main",
+    f"deb {MIRROR} {SUITE}-updates main",
+    f"deb {SECURITY_MIRROR} {SUITE}-security main",
+)
+"""The pools of the official image of the same suite."""
+
+SLIM = tuple(
+    f"path-{rule}"
+    for rule in (
+        "exclude=/usr/share/doc/*",
+        "include=/usr/share/doc/*/copyright",
+        "exclude=/usr/share/man/*",
+        "exclude=/usr/share/locale/*",
+        "exclude=/usr/share/info/*",
+    )
+)
+"""What the official slim image leaves out."""
+
+
+def bootstrap(target: Path, packages: Sequence[str] = (), options: Sequence[str] = ()) -> None:
+    """Make a minimal system in ``target``, a folder or, by its suffix, a tar file.
+
+    Raises:
+        UserError: mmdebstrap is missing or failed; the message has its last lines.
+    """
+    command = ["mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}"]
+    command += [f"--dpkgopt={rule}" for rule in SLIM]
+    run_tool([*command, *options, SUITE, str(target), *SOURCES], "The Debian base")
+
+
+def run_tool(command: Sequence[str], what: str) -> str:
+    """Run a tool of the host and return its output.
+
+    Raises:
+        UserError: the tool is missing, or ended with another status than 0.
+    """
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        )
+    except FileNotFoundError as missing:
+        hint = "Run `ipsec-conformance lab doctor` for the packages to install."
+        raise UserError(f"The program {command[0]} is not installed.", hint) from missing
+    if done.returncode:
+        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-12:])
+        raise UserError(f"{what} was not made: {command[0]} ended with {done.returncode}.", tail)
+    return done.stdout
