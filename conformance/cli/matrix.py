@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,8 +17,8 @@ from conformance.lab import open_lab
 from conformance.matrix import Plan, load_manifests, make_plan, parse_pairing, parse_restrictions
 from conformance.record import Run, Verdict, exit_status
 from conformance.record.store import LATEST, run_folders, sweep
-from conformance.report.html import write_pages
-from conformance.report.jsonlines import json_line
+from conformance.report.html import write_report
+from conformance.report.json_lines import write_json_lines
 from conformance.report.progress import MatrixProgress
 from conformance.resources import peers_root
 from conformance.runner.host import run_cells
@@ -177,16 +178,16 @@ def _run(lab: Lab, manifests: Mapping[str, Manifest], run: Run, *, as_json: bool
     done = run.finished_cells()
     waiting = [cell for cell in run.plan.cells if cell.id not in done]
     try:
-        with MatrixProgress(total=len(waiting)) as progress:
+        with MatrixProgress(total=len(run.plan.cells), done=len(done)) as progress:
 
             def finished(record: Record) -> None:
-                progress.finished(record)
+                progress.ended(record.cell, record.verdict, record.reason)
                 if as_json:
-                    click.echo(json_line(record))
+                    write_json_lines([record], sys.stdout.buffer)
 
             run_cells(lab, manifests, run, waiting, started=progress.started, finished=finished)
     except BaseException:
-        write_pages(run)
+        write_report(run)
         recorded = len(run.finished_cells())
         screen.print(
             f"{recorded} of {len(run.plan.cells)} cells are recorded in {run.folder}; "
@@ -196,9 +197,8 @@ def _run(lab: Lab, manifests: Mapping[str, Manifest], run: Run, *, as_json: bool
 
 
 def _publish(run: Run) -> int:
-    """Write the pages, let ``latest`` point at the run, say what came out."""
-    page = write_pages(run)
-    run.publish()
+    """Write the pages and say what came out."""
+    page = write_report(run)
     records = run.records()
     counts = Counter(record.verdict for record in records)
     summary = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])

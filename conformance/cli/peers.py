@@ -16,7 +16,7 @@ from conformance.resources import peers_root
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Write the manifests as JSON.")
 def peers(name: str | None, *, as_json: bool) -> None:
-    r"""List the peers, or show what one of them claims.
+    """List the peers, or show what one of them claims.
 
     A peer is an implementation at a version, with a folder of its own under peers/: its
     Dockerfile, its configuration templates and peer.toml, which says what it claims per

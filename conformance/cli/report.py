@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from conformance.record import Run
 from conformance.record.store import LATEST
-from conformance.report.html import write_pages
-from conformance.report.jsonlines import json_line
-from conformance.report.markdown import summary
+from conformance.report.html import write_report
+from conformance.report.json_lines import write_json_lines
+from conformance.report.markdown import markdown
+from conformance.report.view import View
 
 
 @click.command()
@@ -28,7 +30,7 @@ from conformance.report.markdown import summary
     help="html writes index.html into the run; the others go to standard output.",
 )
 def report(folder: Path, form: str) -> None:
-    r"""Render the records of a run. FOLDER is results/latest unless given.
+    """Render the records of a run. FOLDER is results/latest unless given.
 
     Records are facts and are never changed; this only shows them.
 
@@ -39,9 +41,8 @@ def report(folder: Path, form: str) -> None:
     """
     run = Run.open(folder)
     if form == "html":
-        click.echo(write_pages(run))
+        click.echo(write_report(run))
     elif form == "markdown":
-        click.echo(summary(run))
+        click.echo(markdown(View.of(run)))
     else:
-        for record in run.records():
-            click.echo(json_line(record))
+        write_json_lines(run.records(), sys.stdout.buffer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from conformance.drivers.base import SHARED, Attempt, Connection, Driver, DriverError
@@ -67,8 +68,9 @@ class ReferenceDriver(Driver):
         return _attempt(self._call("initiate", name=connection.name, timeout=timeout))
 
     def outcome(self, connection: Connection) -> Attempt:
-        """How the responder sees it, with what diverged."""
-        return _attempt(self._call("await_established", name=connection.name, timeout=0.0))
+        """How the responder sees it now, with what diverged; waiting is the initiator's part."""
+        attempt = _attempt(self._call("await_established", name=connection.name, timeout=0.0))
+        return replace(attempt, timed_out=False, failure=None) if attempt.timed_out else attempt
 
     def sas(self, connection: Connection) -> tuple[IkeSa | None, ChildSa | None]:
         """The SAs as the peer holds them."""

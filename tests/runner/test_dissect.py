@@ -1,0 +1,157 @@
+"""The dissector opens a capture with nothing but a phase 1 key, and tells what it cannot open."""
+
+from __future__ import annotations
+
+import random
+import struct
+from ipaddress import IPv4Address, IPv4Network
+
+import pytest
+
+from conformance.ikev1.config import Config, Identification, Phase1Proposal, Phase2Proposal
+from conformance.ikev1.endpoint import Endpoint
+from conformance.ikev1.events import IsakmpEstablished
+from conformance.ipsec.ip import Ipv4Packet
+from conformance.record.transcript import ladder
+from conformance.record.wireshark import IkeKey
+from conformance.runner.capture import Packet, pcapng_of
+from conformance.runner.dissect import WireMessage, dissect
+from conformance.runner.wire import deletes_seen, rungs, wire_notifies
+
+A, B = "10.77.0.11", "10.77.0.12"
+
+
+def packet(time: float, source: str, destination: str, data: bytes) -> Packet:
+    """A datagram from port 500 to port 500 as a captured Ethernet frame."""
+    udp = struct.pack(">HHHH", 500, 500, 8 + len(data), 0) + data
+    ip = Ipv4Packet(IPv4Address(source), IPv4Address(destination), 17, udp)
+    return Packet(time, bytes(12) + b"\x08\x00" + ip.build())
+
+
+def endpoint(local: str, remote: str, cipher: str, hash_name: str, pfs: str | None) -> Endpoint:
+    config = Config(
+        psk=b"secret",
+        local_id=Identification.ipv4_addr(local),
+        remote_id=Identification.ipv4_addr(remote),
+        phase1=(Phase1Proposal(cipher, hash_name, "ecp256"),),
+        phase2=(Phase2Proposal("aes128", "sha256", "transport", pfs),),
+        local_selector=Identification.ipv4_addr(local),
+        remote_selector=Identification.ipv4_addr(remote),
+    )
+    return Endpoint(config, (remote, 500), random=random.Random(local).randbytes)
+
+
+def converse(one: Endpoint, other: Endpoint, now: float) -> list[Packet]:
+    """Carry datagrams between the two until both are silent; every one is captured."""
+    packets, moved = [], True
+    while moved:
+        moved = False
+        for sender, receiver, ends in ((one, other, (A, B)), (other, one, (B, A))):
+            for data, _ in sender.datagrams_to_send(now):
+                packets.append(packet(now + len(packets) / 1000, *ends, data))
+                receiver.receive_datagram(data, (ends[0], 500), now)
+                moved = True
+    return packets
+
+
+def handshake(
+    cipher: str = "aes128", hash_name: str = "sha256", pfs: str | None = None
+) -> tuple[list[Packet], list[IkeKey]]:
+    """Main Mode, Quick Mode and Delete as captured, and the key that opens them."""
+    one, other = endpoint(A, B, cipher, hash_name, pfs), endpoint(B, A, cipher, hash_name, pfs)
+    one.initiate(0.0)
+    packets = converse(one, other, 0.0)
+    one.terminate(1.0)
+    packets += converse(one, other, 1.0)
+    events = iter(one.next_event, None)
+    keys = [
+        IkeKey(event.cookie_i, event.encryption_key)
+        for event in events
+        if isinstance(event, IsakmpEstablished)
+    ]
+    return packets, keys
+
+
+def types(messages: list[WireMessage]) -> list[str]:
+    """Each message as its payloads' names."""
+    return [
+        " ".join(payload.payload_type.label for payload in message.message.payloads)
+        if message.message
+        else message.trouble
+        for message in messages
+    ]
+
+
+@pytest.mark.parametrize("pfs", [None, "ecp256"])
+@pytest.mark.parametrize("hash_name", ["md5", "sha1", "sha256"])
+@pytest.mark.parametrize("cipher", ["aes128", "aes256", "3des"])
+def test_every_message_is_opened(cipher: str, hash_name: str, pfs: str | None) -> None:
+    """Main Mode, Quick Mode and both Deletes, each with its own IV chain (RFC 2409 App. B)."""
+    packets, keys = handshake(cipher, hash_name, pfs)
+    opened = types(dissect(packets, cipher, hash_name, keys))
+    ke = " KE" if pfs else ""
+    assert opened[2:] == [
+        *("KE NONCE", "KE NONCE", "ID HASH", "ID HASH"),
+        *(f"HASH SA NONCE{ke} ID ID", f"HASH SA NONCE{ke} ID ID", "HASH", "HASH D", "HASH D"),
+    ]
+    assert all(message.startswith("SA") for message in opened[:2])
+
+
+def test_the_delete_is_seen() -> None:
+    packets, keys = handshake()
+    assert deletes_seen(dissect(packets, "aes128", "sha256", keys)) is True
+
+
+def test_without_a_key_nothing_is_claimed() -> None:
+    """What is encrypted may hold a Delete or not: the answer is None and not False."""
+    packets, _ = handshake()
+    messages = dissect(packets, "aes128", "sha256", [])
+    assert deletes_seen(messages) is None
+    assert wire_notifies(messages) == ()
+
+
+def test_a_wrong_key_is_told_and_not_raised() -> None:
+    packets, keys = handshake()
+    wrong = [IkeKey(key.cookie_initiator, bytes(16)) for key in keys]
+    messages = dissect(packets, "aes128", "sha256", wrong)
+    assert all(message.message is None and message.trouble for message in messages[4:])
+
+
+def test_a_repeated_datagram_does_not_move_the_iv_chain() -> None:
+    """Message 5 twice: the second is told as a retransmission, message 6 still opens."""
+    packets, keys = handshake()
+    packets.insert(5, packets[4])
+    messages = dissect(packets, "aes128", "sha256", keys)
+    assert messages[5].retransmission
+    assert types(messages)[6] == "ID HASH"
+
+
+def test_no_octets_raise() -> None:
+    """Truncated or alien datagrams on port 500 are no messages, or messages with a trouble."""
+    packets, keys = handshake()
+    first = packets[0].ip[28:]
+    cut = [packet(0.0, A, B, first[:size]) for size in range(len(first))]
+    assert all(
+        message.message is None or message.message.payloads == ()
+        for message in dissect(cut, "aes128", "sha256", keys)
+    )
+
+
+def test_the_ladder_names_each_step() -> None:
+    packets, keys = handshake()
+    text = ladder("one", "other", rungs(dissect(packets, "aes128", "sha256", keys), A))
+    for words in ("Main Mode 6: HDR*, ID, HASH", "Quick Mode 3: HDR*, HASH", "Informational 1"):
+        assert words in text
+
+
+def test_a_packet_knows_its_addresses() -> None:
+    found = packet(0.0, A, B, b"").addresses
+    assert all(address in IPv4Network("10.77.0.0/24") for address in found)
+
+
+def test_a_capture_is_a_pcapng_file() -> None:
+    """It begins with a section header block and holds every frame."""
+    packets, _ = handshake()
+    data = pcapng_of(packets)
+    assert data[:4] == bytes.fromhex("0a0d0d0a")
+    assert all(packet.frame in data for packet in packets)
