@@ -89,6 +89,11 @@ class MatrixProgress:
         if not self._screen.is_terminal and self._line_is_due():
             self._screen.print(self.line())
 
+    def refresh(self) -> None:
+        """Draw the block anew at once; it is drawn four times a second anyway."""
+        if self._screen.is_terminal:
+            self._live.refresh()
+
     @property
     def done(self) -> int:
         """The cells that have ended, those of an earlier part of the run with them."""
