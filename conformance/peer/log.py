@@ -36,11 +36,11 @@ def log_to(path: Path) -> None:
         file = logging.FileHandler(path)
     except OSError as error:
         raise UserError(f"cannot write the log {path}: {error.strerror}") from error
-    logger = logging.getLogger("conformance")
-    logger.setLevel(logging.DEBUG)
+    logging.getLogger("conformance").setLevel(logging.DEBUG)
+    # The root's handlers, so that the event loop's own complaints are kept as well.
     for handler in (file, logging.StreamHandler(sys.stdout)):
         handler.setFormatter(logging.Formatter(_FORMAT, "%Y-%m-%d %H:%M:%S"))
-        logger.addHandler(handler)
+        logging.getLogger().addHandler(handler)
 
 
 def describe_event(event: Event) -> str:
