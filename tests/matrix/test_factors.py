@@ -9,6 +9,7 @@ import pytest
 from conformance.errors import UserError
 from conformance.matrix.factors import (
     FACTORS,
+    Factor,
     all_levels,
     combination_id,
     parse_restrictions,
@@ -36,9 +37,9 @@ def test_a_family_other_than_ipv4_stands_in_the_id() -> None:
 
 
 @pytest.mark.parametrize("factor", FACTORS, ids=lambda factor: factor.name)
-def test_every_level_gives_an_id_of_its_own_that_is_a_good_file_name(factor: object) -> None:
+def test_every_level_gives_an_id_of_its_own_that_is_a_good_file_name(factor: Factor) -> None:
     plain = plain_combination(all_levels())
-    ids = [combination_id(plain | {factor.name: level}) for level in factor.levels]  # type: ignore[attr-defined]
+    ids = [combination_id(plain | {factor.name: level}) for level in factor.levels]
     assert len(set(ids)) == len(ids)
     assert all(re.fullmatch(r"[a-z0-9_-]+", name) for name in ids)
 

@@ -9,7 +9,7 @@ from conformance.record import ChildSa, EndState, IkeSa, Observation, Traffic
 
 @pytest.fixture
 def good() -> Observation:
-    """strongSwan initiates to Libreswan, AES-128, tunnel mode, no PFS: all is as asked for."""
+    """A strongSwan initiates to a Libreswan, AES-128, tunnel mode, no PFS: all is as asked for."""
     return Observation(
         cell="strongswan-5.9.8--libreswan-4.10--main-psk-aes128-sha256-modp2048--esp-aes128-sha256-tunnel-pfs_none",
         combination={

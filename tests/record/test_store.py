@@ -123,7 +123,7 @@ for cell in run.plan.cells:
 
 
 def test_a_kill_loses_no_record_and_leaves_no_half(run: Run, good: Observation) -> None:
-    """The writer is killed after its third record; what it announced stands, the rest is resumable."""
+    """The writer dies after its third record: what it announced stands, the rest is resumed."""
     writer = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(run.folder)],
         stdin=subprocess.PIPE,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import msgspec
 import pytest
 
@@ -32,14 +34,19 @@ def record(
     return msgspec.structs.replace(made, verdict=verdict, fault=fault)
 
 
-CASES = [
+Case: TypeAlias = tuple[
+    str, tuple[str, str], str | None, dict[tuple[str, str], Verdict], str | None, str
+]
+
+CASES: list[Case] = [
     # what, the failing pairing and its own fault, the other verdicts, fault, a part of the reason
     ("the one that fails with itself and the reference", (A, B), None,
      {(A, A): PASS, (R, A): PASS, (B, B): FAIL, (R, B): FAIL}, B, "libreswan-4.10 fails in"),
     ("the one that fails, though the cell points elsewhere", (A, B), A,
      {(A, A): PASS, (B, B): FAIL}, B, "strongswan-5.9.8 passes in strongswan-5.9.8 → "),
     ("both fail elsewhere", (A, B), A, {(A, A): FAIL, (B, B): FAIL}, None, "fails in"),
-    ("both pass elsewhere: the cell itself", (A, B), B, {(A, A): PASS, (B, B): PASS}, B, "passes in"),
+    ("both pass elsewhere: the cell itself", (A, B), B, {(A, A): PASS, (B, B): PASS},
+     B, "passes in"),
     ("both pass elsewhere and the cell does not tell", (A, B), None,
      {(A, A): PASS, (B, B): PASS}, None, "passes in"),
     ("one is cleared, of the other nothing is known", (A, B), None, {(R, A): PASS}, B,
@@ -47,26 +54,16 @@ CASES = [
     ("a mixed standing tells nothing", (A, B), None,
      {(B, B): PASS, (B, R): FAIL, (A, A): UNSUPPORTED}, None, "passes in"),
     ("the reverse way is no witness", (A, B), None, {(B, A): FAIL}, None, "no other verdict"),
-    ("with the reference: it with itself", (R, B), None, {(R, R): PASS, (B, B): FAIL}, B, "reference passes"),
+    ("with the reference: it with itself", (R, B), None, {(R, R): PASS, (B, B): FAIL},
+     B, "reference passes"),
     ("with itself", (A, A), None, {(R, A): PASS}, A, "fails with itself"),
     ("a third pairing is no witness", (R, B), None, {(A, B): FAIL}, None, "no other verdict"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("what", "pairing", "own_fault", "others", "fault", "why"),
-    CASES,
-    ids=[case[0] for case in CASES],
-)
-def test_the_other_cells_point_at_a_peer(
-    good: Observation,
-    what: str,
-    pairing: tuple[str, str],
-    own_fault: str | None,
-    others: dict[tuple[str, str], Verdict],
-    fault: str | None,
-    why: str,
-) -> None:
+@pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
+def test_the_other_cells_point_at_a_peer(good: Observation, case: Case) -> None:
+    what, pairing, own_fault, others, fault, why = case
     failing = record(good, pairing, FAIL, own_fault)
     witnesses = [record(good, pair, verdict) for pair, verdict in others.items()]
     found = triangulate(failing, [failing, *witnesses])

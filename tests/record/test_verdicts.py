@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 import pytest
@@ -53,14 +53,17 @@ def ike(seen: Observation, role: str, **changes: Any) -> Observation:
 
 
 def traffic(seen: Observation, **changes: int) -> Observation:
+    assert seen.traffic is not None
     return replace(seen, traffic=replace(seen.traffic, **changes))
 
+
+Case: TypeAlias = "tuple[str, Callable[[Observation], Observation], Verdict, str, str | None]"
 
 HASH_R = Divergence(
     name="HASH_R", expected="aa", got="bb", explanation="it matches with port 0 in the ID payload"
 )
 
-CASES: list[tuple[str, Callable[[Observation], Observation], Verdict, str, str | None]] = [
+CASES: list[Case] = [
     # rule, what was seen, verdict, a part of the reason, fault
     ("error", lambda o: replace(o, error="vici closed"), Verdict.ERROR, "vici closed", None),
     ("not-alive", lambda o: bare(o, alive=False), Verdict.FAIL, "did not answer any more", None),
@@ -89,17 +92,22 @@ CASES: list[tuple[str, Callable[[Observation], Observation], Verdict, str, str |
      "only initiator strongswan-5.9.8 holds the SAs, not responder libreswan-4.10: no route", None),
     ("disagreement", lambda o: ike(o, "responder", cipher="aes256"), Verdict.FAIL,
      "IKE cipher of responder libreswan-4.10: expected aes128, got aes256", LIBRESWAN),
-    ("disagreement", lambda o: ike(o, "initiator", hash="sha1"), Verdict.FAIL, "IKE hash", STRONGSWAN),
-    ("disagreement", lambda o: ike(o, "initiator", group="ecp256"), Verdict.FAIL, "IKE group", STRONGSWAN),
-    ("disagreement", lambda o: ike(o, "initiator", auth="rsa"), Verdict.FAIL, "IKE auth", STRONGSWAN),
+    ("disagreement", lambda o: ike(o, "initiator", hash="sha1"),
+     Verdict.FAIL, "IKE hash", STRONGSWAN),
+    ("disagreement", lambda o: ike(o, "initiator", group="ecp256"),
+     Verdict.FAIL, "IKE group", STRONGSWAN),
+    ("disagreement", lambda o: ike(o, "initiator", auth="rsa"),
+     Verdict.FAIL, "IKE auth", STRONGSWAN),
     ("disagreement", lambda o: ike(o, "initiator", state="CONNECTING"), Verdict.FAIL,
      "expected established, got connecting", STRONGSWAN),
     ("disagreement", lambda o: ike(o, "initiator", cookie_responder="00" * 8), Verdict.FAIL,
      "cookie responder", None),
-    ("disagreement", lambda o: child(o, "responder", protocol="ah"), Verdict.FAIL, "ESP protocol", LIBRESWAN),
+    ("disagreement", lambda o: child(o, "responder", protocol="ah"),
+     Verdict.FAIL, "ESP protocol", LIBRESWAN),
     ("disagreement", lambda o: child(o, "responder", mode="transport"), Verdict.FAIL,
      "ESP mode of responder libreswan-4.10: expected tunnel, got transport", LIBRESWAN),
-    ("disagreement", lambda o: child(o, "responder", cipher="aes192"), Verdict.FAIL, "ESP cipher", LIBRESWAN),
+    ("disagreement", lambda o: child(o, "responder", cipher="aes192"),
+     Verdict.FAIL, "ESP cipher", LIBRESWAN),
     ("disagreement", lambda o: child(o, "responder", integrity="sha1"), Verdict.FAIL,
      "ESP integrity", LIBRESWAN),
     ("disagreement", lambda o: child(o, "responder", pfs="modp2048"), Verdict.FAIL,
@@ -122,7 +130,8 @@ CASES: list[tuple[str, Callable[[Observation], Observation], Verdict, str, str |
     ("gave-up", lambda o: at(bare(o), "initiator", failure="malformed"), Verdict.FAIL,
      'the negotiation ended without SAs; strongswan-5.9.8 says "malformed"', None),
     ("nothing", bare, Verdict.INCONCLUSIVE, "neither end says why", None),
-    ("no-traffic", lambda o: replace(o, traffic=None), Verdict.INCONCLUSIVE, "no traffic was read", None),
+    ("no-traffic", lambda o: replace(o, traffic=None),
+     Verdict.INCONCLUSIVE, "no traffic was read", None),
     ("one-way", lambda o: traffic(o, backward_seen=0, backward_decrypted=0), Verdict.FAIL,
      "from libreswan-4.10 to strongswan-5.9.8 (3 echo requests, read by tshark)", None),
     ("one-way", lambda o: traffic(o, forward_seen=0, backward_seen=0), Verdict.FAIL,
@@ -132,7 +141,8 @@ CASES: list[tuple[str, Callable[[Observation], Observation], Verdict, str, str |
     ("delete-untold", lambda o: replace(o, deleted=None), Verdict.INCONCLUSIVE, "Delete", None),
     ("delete-untold", lambda o: replace(o, delete_seen=None), Verdict.INCONCLUSIVE, "Delete", None),
     ("not-deleted", lambda o: replace(o, deleted=False), Verdict.FAIL, "still held SAs", None),
-    ("delete-unseen", lambda o: replace(o, delete_seen=False), Verdict.FAIL, "no Delete was seen", None),
+    ("delete-unseen", lambda o: replace(o, delete_seen=False),
+     Verdict.FAIL, "no Delete was seen", None),
     ("works-undeclared", lambda o: replace(o, undeclared=(CLAIM,)), Verdict.PASS,
      f"works although not declared ({CLAIM})", None),
     ("works", lambda o: o, Verdict.PASS, "traffic passed both ways", None),
@@ -142,18 +152,10 @@ CASES: list[tuple[str, Callable[[Observation], Observation], Verdict, str, str |
 
 
 @pytest.mark.parametrize(
-    ("rule", "change", "verdict", "reason", "fault"),
-    CASES,
-    ids=[f"{case[0]}-{number}" for number, case in enumerate(CASES)],
+    "case", CASES, ids=[f"{case[0]}-{number}" for number, case in enumerate(CASES)]
 )
-def test_each_rule_judges_what_it_is_for(
-    good: Observation,
-    rule: str,
-    change: Callable[[Observation], Observation],
-    verdict: Verdict,
-    reason: str,
-    fault: str | None,
-) -> None:
+def test_each_rule_judges_what_it_is_for(good: Observation, case: Case) -> None:
+    rule, change, verdict, reason, fault = case
     seen = change(good)
     assert next(row.name for row in RULES if row.find(seen)) == rule
     judgement = judge(seen)

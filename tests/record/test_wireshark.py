@@ -9,7 +9,11 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.ipsec import ESP, SecurityAssociation
+from scapy.utils import wrpcap
 
 from conformance.record.wireshark import EspKey, IkeKey, configuration
 
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
 
 INITIATOR, RESPONDER = "10.77.0.10", "10.77.0.13"
 COOKIES = bytes.fromhex("0102030405060708a1a2a3a4a5a6a7a8")
+CIPHERS = {5: TripleDES, 7: algorithms.AES}
+HASHES = {1: "md5", 2: "sha1", 4: "sha256"}
 
 
 def test_the_rows_are_as_wireshark_writes_them() -> None:
@@ -44,36 +50,25 @@ def test_keys_stay_out_of_representations() -> None:
 
 @pytest.mark.lab
 @pytest.mark.parametrize(
-    ("cipher", "key_size", "integrity", "scapy_integrity", "integrity_size"),
-    [
-        ("aes128", 16, "sha256", "SHA2-256-128", 32),
-        ("aes192", 24, "sha1", "HMAC-SHA1-96", 20),
-        ("aes256", 32, "sha256", "SHA2-256-128", 32),
-    ],
+    ("cipher", "key_size", "integrity", "integrity_size"),
+    [("aes128", 16, "sha256", 32), ("aes192", 24, "sha1", 20), ("aes256", 32, "sha256", 32)],
 )
 def test_tshark_decrypts_and_checks_esp(
-    tmp_path: Path,
-    cipher: str,
-    key_size: int,
-    integrity: str,
-    scapy_integrity: str,
-    integrity_size: int,
+    tmp_path: Path, cipher: str, key_size: int, integrity: str, integrity_size: int
 ) -> None:
     """Packets made by scapy open with our table, and their ICV is said to be good."""
-    from scapy.layers.inet import ICMP, IP
-    from scapy.layers.ipsec import ESP, SecurityAssociation
-
     key, integrity_key = os.urandom(key_size), os.urandom(integrity_size)
-    association = SecurityAssociation(
+    association = SecurityAssociation(  # type: ignore[no-untyped-call]
         ESP,
         spi=0xC0FFEE,
         crypt_algo="AES-CBC",
         crypt_key=key,
-        auth_algo=scapy_integrity,
+        auth_algo={"sha1": "HMAC-SHA1-96", "sha256": "SHA2-256-128"}[integrity],
         auth_key=integrity_key,
         tunnel_header=IP(src=INITIATOR, dst=RESPONDER),
     )
-    packet = association.encrypt(IP(src="10.78.10.1", dst="10.78.13.1") / ICMP() / b"echo")
+    inner = IP(src="10.78.10.1", dst="10.78.13.1") / ICMP() / b"echo"
+    packet = association.encrypt(inner)  # type: ignore[no-untyped-call]
     esp = EspKey(INITIATOR, RESPONDER, 0xC0FFEE, cipher, key, integrity, integrity_key)
     (closed,) = _dissected(tmp_path, [packet], configuration([], []))
     (opened,) = _dissected(tmp_path, [packet], configuration([], [esp]))
@@ -84,28 +79,23 @@ def test_tshark_decrypts_and_checks_esp(
 
 @pytest.mark.lab
 @pytest.mark.parametrize(
-    ("cipher", "hash_name", "key_size", "block"),
+    ("cipher", "hash_number", "key_size", "block"),
     [(7, 4, 16, 16), (7, 2, 24, 16), (7, 4, 32, 16), (5, 1, 24, 8)],
     ids=["aes128-sha256", "aes192-sha1", "aes256-sha256", "3des-md5"],
 )
 def test_tshark_decrypts_main_mode(
-    tmp_path: Path, cipher: int, hash_name: int, key_size: int, block: int
+    tmp_path: Path, cipher: int, hash_number: int, key_size: int, block: int
 ) -> None:
     """A Main Mode whose fifth message is encrypted by hand shows its ID payload in clear."""
-    hashes = {1: hashlib.md5, 2: hashlib.sha1, 4: hashlib.sha256}
     key = os.urandom(key_size)
     publics = os.urandom(256), os.urandom(256)
-    iv = hashes[hash_name](publics[0] + publics[1]).digest()[:block]
-    attributes = [(1, cipher), (2, hash_name), (3, 1), (4, 14)]
+    iv = hashlib.new(HASHES[hash_number], publics[0] + publics[1]).digest()[:block]
+    attributes = [(1, cipher), (2, hash_number), (3, 1), (4, 14)]
     attributes += [(14, key_size * 8)] if cipher == 7 else []
     security = _sa_payload(attributes)
     identity = _payload(0, bytes([1, 0, 0, 0, 10, 77, 0, 10]))
     plain = identity + bytes(-len(identity) % block)
-    if cipher == 7:
-        algorithm: algorithms.AES | algorithms.TripleDES = algorithms.AES(key)
-    else:
-        algorithm = _triple_des(key)
-    encryptor = Cipher(algorithm, modes.CBC(iv)).encryptor()
+    encryptor = Cipher(CIPHERS[cipher](key), modes.CBC(iv)).encryptor()
     sealed = encryptor.update(plain) + encryptor.finalize()
     nonce = bytes(16)
     messages = [
@@ -117,8 +107,6 @@ def test_tshark_decrypts_main_mode(
         ),
         (0, _message(COOKIES, 5, 1, sealed)),
     ]
-    from scapy.layers.inet import IP, UDP
-
     ends = (INITIATOR, RESPONDER)
     packets = [
         IP(src=ends[side], dst=ends[1 - side]) / UDP(sport=500, dport=500) / data
@@ -128,12 +116,6 @@ def test_tshark_decrypts_main_mode(
     opened = _dissected(tmp_path, packets, configuration([IkeKey(COOKIES[:8], key)], []))[-1]
     assert "10.77.0.10" not in json.dumps(closed["isakmp"])
     assert "10.77.0.10" in json.dumps(opened["isakmp"])
-
-
-def _triple_des(key: bytes) -> algorithms.TripleDES:
-    from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
-
-    return TripleDES(key)
 
 
 def _payload(following: int, body: bytes) -> bytes:
@@ -154,12 +136,8 @@ def _message(cookies: bytes, first: int, flags: int, body: bytes) -> bytes:
     return cookies + bytes([first, 0x10, 2, flags]) + bytes(4) + size + body
 
 
-def _dissected(
-    folder: Path, packets: list[object], files: dict[str, bytes]
-) -> list[dict[str, object]]:
+def _dissected(folder: Path, packets: list[IP], files: dict[str, bytes]) -> list[dict[str, object]]:
     """The packets' layers as tshark shows them with the configuration in ``files``."""
-    from scapy.utils import wrpcap
-
     for name, data in files.items():
         path = folder / name
         path.parent.mkdir(exist_ok=True)

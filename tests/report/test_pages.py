@@ -1,4 +1,4 @@
-"""The pages of a run: well-formed, complete, escaped, accessible, and with links that lead somewhere."""
+"""The pages of a run: well-formed, complete, escaped, accessible, with links that resolve."""
 
 from __future__ import annotations
 
