@@ -131,7 +131,7 @@ class Connection:
 
     def _drain(self) -> None:
         while (event := self._endpoint.next_event()) is not None:
-            _log.info("%s: %s", self, describe_event(event))
+            _log.info("%s: %s: %s", self, type(event).__name__, describe_event(event))
             self.history.note(event, time.time())
             self._keep(event)
 
@@ -225,9 +225,8 @@ class Connection:
 
         in_time = await self._until(ended, seconds)
         established = self._installed > mark.installed
-        failures = history.failures[mark.failures :]
-        told = [*history.rejections[mark.rejections :], *failures]
-        reason = failures[-1]["reason"] if failures else f"no result within {seconds:g} s"
+        told = [*history.rejections[mark.rejections :], *history.failures[mark.failures :]]
+        reason = told[-1]["reason"] if told else f"no result within {seconds:g} s"
         differing = [fact["divergence"] for fact in told if fact["divergence"]]
         return {
             "established": established,
