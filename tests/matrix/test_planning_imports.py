@@ -1,4 +1,4 @@
-"""Plans, records and pages stay free of the protocol (docs/architecture.md, direction of imports)."""
+"""Plans, records and pages import no protocol package, as docs/architecture.md lays down."""
 
 from __future__ import annotations
 
