@@ -46,8 +46,9 @@ GROUPS = {
 START = 10.0
 """Seconds that charon gets to open its socket."""
 
-KA = re.compile(r"encryption key Ka => \d+ bytes[^\n]*\n((?:[^\n]*\[IKE\]\s+\d+: [^\n]*\n)+)")
-HEX_LINE = re.compile(r"\[IKE\]\s+\d+: ((?:[0-9A-F]{2} ?){1,16})")
+_DUMP = r"\[IKE\](?: <[^>]*>)?\s+\d+: "
+KA = re.compile(rf"encryption key Ka => \d+ bytes[^\n]*\n((?:[^\n]*{_DUMP}[^\n]*\n)+)")
+HEX_LINE = re.compile(rf"{_DUMP}((?:[0-9A-F]{{2}} ?){{1,16}})")
 NOTIFY = re.compile(
     r"(?:received|generating|parsed) [^\n]*?\b([A-Z]+(?:_[A-Z]+)+)\b(?: error)? notify"
 )

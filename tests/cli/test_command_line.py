@@ -1,0 +1,125 @@
+"""The command line as its user meets it: help that teaches, one clear message for bad input."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from conformance.cli import COMMANDS, main
+from conformance.resources import peers_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GROUPS = {"lab": ("up", "down", "status", "doctor", "setup"), "peer": ("serve",)}
+HELPS = [
+    [],
+    *([name] for name in COMMANDS),
+    *([group, name] for group, names in GROUPS.items() for name in names),
+]
+
+
+def run(*arguments: str) -> int:
+    """The exit status of a command line."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    code = ended.value.code
+    return code if isinstance(code, int) else 0
+
+
+@pytest.mark.parametrize("command", HELPS, ids=" ".join)
+def test_every_command_explains_itself(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Usage, a first sentence, and every option with a text of its own."""
+    assert run(*command, "--help") == 0
+    text = capsys.readouterr().out
+    assert text.startswith("Usage: ")
+    assert len(text.splitlines()) > 5
+    assert "\\b" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(["--pairing", "referense,strongswan-5.9.8"], ["referense", "reference"]),
+        pytest.param(["--pairing", "reference"], ["INITIATOR,RESPONDER"]),
+        pytest.param(["--peers", "reference,cisco"], ["cisco", "libreswan-4.10"]),
+        pytest.param(["--factor", "cypher=aes128"], ["cypher", "cipher"]),
+        pytest.param(["--factor", "cipher=aes129"], ["aes129", "aes128", "3des"]),
+        pytest.param(["--factor", "cipher"], ["FACTOR=LEVEL"]),
+        pytest.param(["--limit", "0"], ["limit"]),
+        pytest.param(["--resume", "--results", "empty"], ["nothing to resume"]),
+    ],
+    ids=" ".join,
+)
+def test_bad_input_is_named_and_ends_with_2(
+    arguments: list[str],
+    words: list[str],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One message names the cause and what is possible; nothing is written anywhere."""
+    monkeypatch.chdir(tmp_path)
+    assert run("matrix", *arguments) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert all(word in told.err for word in words)
+    assert "Traceback" not in told.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def peers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the peers folder, which the command reads instead of the real one."""
+    folder = tmp_path / "peers"
+    shutil.copytree(peers_root(), folder)
+    monkeypatch.setenv("IPSEC_CONFORMANCE_PEERS", str(folder))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        pytest.param('kind = "reference"', 'kind = "cisco"', ["kind"], id="unknown-kind"),
+        pytest.param('"aes128"', '"aes129"', ["aes129", "cipher"], id="unknown-level"),
+        pytest.param("version =", "verison =", ["verison"], id="misspelt-key"),
+        pytest.param('name = "', "name = ", ["line"], id="no-toml"),
+    ],
+)
+def test_a_broken_manifest_is_named(
+    old: str, new: str, words: list[str], peers: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """File and key stand in the message."""
+    manifest = peers / "reference" / "peer.toml"
+    manifest.write_text(manifest.read_text().replace(old, new, 1))
+    assert run("matrix", "--plan") == 2
+    text = capsys.readouterr().err.replace("\n", "")
+    assert all(word in text for word in [*words, "peer.toml"])
+
+
+def test_the_plan_is_shown_without_a_lab(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nine pairings, at least twelve combinations; what is not claimed is said."""
+    assert run("matrix", "--plan", "--json") == 0
+    cells = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len({(cell["initiator"], cell["responder"]) for cell in cells}) == 9
+    assert len(cells) >= 9 * 12
+    undeclared = [cell for cell in cells if cell["undeclared"]]
+    assert undeclared
+    assert all("libreswan" in cell["undeclared"][0] for cell in undeclared)
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "conformance", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "ipsec-conformance" in done.stdout
