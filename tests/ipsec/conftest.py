@@ -26,15 +26,13 @@ INNER_HOSTS = {
 class MakeSa(Protocol):
     """Makes an SA from Alice to Bob; keyword arguments replace its parameters."""
 
-    def __call__(self, **changes: Any) -> SecurityAssociation:  # noqa: D102  the class says it
-        ...
+    def __call__(self, **changes: Any) -> SecurityAssociation: ...
 
 
 class MakeInner(Protocol):
     """Makes the packet that Alice sends Bob through an SA of this mode."""
 
-    def __call__(self, mode: str, payload: bytes = b"ping") -> Ipv4Packet:  # noqa: D102  as above
-        ...
+    def __call__(self, mode: str, payload: bytes = b"ping") -> Ipv4Packet: ...
 
 
 @pytest.fixture(scope="session")
