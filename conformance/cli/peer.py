@@ -64,7 +64,7 @@ def peer() -> None:
 )
 @click.option("--name", default="reference", show_default=True, help="What it calls itself.")
 def serve(address: IPv4Address, inner: IPv4Address, control: Path, log: Path, name: str) -> None:
-    r"""Run one reference peer until it is told to stop.
+    """Run one reference peer until it is told to stop.
 
     It does nothing by itself: it waits for commands, one JSON object a line, on its
     control socket. `configure` makes a connection, `initiate` negotiates it, `ping` sends
@@ -75,7 +75,7 @@ def serve(address: IPv4Address, inner: IPv4Address, control: Path, log: Path, na
 
     \b
     Example:
-      ipsec-conformance peer serve --address 192.0.2.1 --inner 10.78.1.1 \
+      ipsec-conformance peer serve --address 192.0.2.1 --inner 10.78.1.1 \\
           --control /run/peer.sock --log /var/log/peer.log
     """
     log_to(log)

@@ -123,6 +123,9 @@ def test_help_teaches() -> None:
     assert shown.exit_code == 0
     for word in ("--address", "--inner", "--control", "--log", "Example:", "CAP_NET_RAW"):
         assert word in shown.output
+    assert "--address 192.0.2.1 --inner 10.78.1.1 \\\n" in shown.output, (
+        "the example keeps its lines"
+    )
 
 
 def test_an_address_that_is_none_is_refused() -> None:
