@@ -86,7 +86,8 @@ def _with_each_other(one: EndState, other: EndState) -> Iterator[Disagreement]:
     for name in ("cookie_initiator", "cookie_responder"):
         expected, got = (str(getattr(end.ike, name)).lower() for end in (other, one))
         title = name.replace("_", " ")
-        yield Disagreement(f"{title}, {between}", expected, got, None, "RFC 2408 2.5.3")
+        if expected and got:
+            yield Disagreement(f"{title}, {between}", expected, got, None, "RFC 2408 2.5.3")
     for mine, attribute, theirs, crossed, requirement in _CROSSED:
         expected = _shown(getattr(other.child, crossed))
         got = _shown(getattr(one.child, attribute))

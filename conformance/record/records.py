@@ -31,9 +31,9 @@ class IkeSa(_Fact, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An ISAKMP SA as one end tells it, in the suite's names of algorithms."""
 
     cookie_initiator: str
-    """16 hexadecimal digits (RFC 2408 3.1)."""
+    """16 hexadecimal digits (RFC 2408 3.1); empty where the peer does not tell."""
     cookie_responder: str
-    """16 hexadecimal digits."""
+    """16 hexadecimal digits; empty where the peer does not tell."""
     state: str
     """``established`` once Main Mode is through."""
     cipher: str

@@ -223,3 +223,9 @@ def test_a_pass_always_rests_on_proof_and_silence_is_never_unsupported(
 def test_only_cells_without_a_fact_make_the_status_nonzero(verdicts: tuple[Verdict, ...]) -> None:
     factless = {Verdict.INCONCLUSIVE, Verdict.ERROR} & set(verdicts)
     assert exit_status(verdicts) == (1 if factless else 0)
+
+
+def test_a_cookie_that_a_peer_does_not_tell_is_not_compared(good: Observation) -> None:
+    """Pluto tells no cookies: that it is silent is no disagreement; what it tells still counts."""
+    silent = ike(good, "responder", cookie_initiator="", cookie_responder="")
+    assert judge(silent).verdict is Verdict.PASS
