@@ -41,7 +41,7 @@ def bootstrap(target: Path, packages: Sequence[str] = (), options: Sequence[str]
     Raises:
         UserError: mmdebstrap is missing or failed; the message has its last lines.
     """
-    command = ["mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}"]
+    command = ["mmdebstrap", "--variant=minbase", *(f"--include={name}" for name in packages)]
     command += [f"--dpkgopt={rule}" for rule in SLIM]
     run_tool([*command, *options, SUITE, str(target), *SOURCES], "The Debian base")
 

@@ -1,0 +1,138 @@
+"""Images: the Debian base, and one image per peer, built when what it is made from has changed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from docker.errors import APIError, ImageNotFound
+from requests.exceptions import RequestException
+
+from conformance.console import screen, step
+from conformance.errors import UserError
+from conformance.lab.debian import SUITE, bootstrap
+from conformance.lab.digests import DIGEST_LENGTH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from docker import DockerClient
+
+    from conformance.lab.context import BuildContext
+
+BASE_REPOSITORY = "debian"
+BASE_TAG = f"{SUITE}-slim"
+LAB_LABEL = "org.ipsec-conformance.lab"
+DIGEST_LABEL = "org.ipsec-conformance.digest"
+_PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
+_TAIL = 15
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltImage:
+    """An image that stands in the engine."""
+
+    peer: str
+    id: str
+    digest: str
+    was_built: bool
+    """True when this call built it."""
+
+    @property
+    def tag(self) -> str:
+        """``ipsec-conformance/<peer>:<digest>``."""
+        return image_tag(self.peer, self.digest)
+
+
+def image_tag(peer: str, digest: str = "latest") -> str:
+    """Return the name an image is found by."""
+    return f"ipsec-conformance/{peer}:{digest[:DIGEST_LENGTH]}"
+
+
+def ensure_image(client: DockerClient, context: BuildContext) -> BuiltImage:
+    """Return the image of this context, built when the engine has none of its digest.
+
+    Raises:
+        UserError: it does not build; the message has the failing step's last lines.
+    """
+    digest = context.digest
+    try:
+        found = client.images.get(image_tag(context.peer, digest))
+    except ImageNotFound:
+        ensure_base(client)
+        with step(f"Building the image of {context.peer}"):
+            identity = build(client, context, digest)
+        return BuiltImage(context.peer, identity, digest, was_built=True)
+    return BuiltImage(context.peer, str(found.id), digest, was_built=False)
+
+
+def ensure_base(client: DockerClient) -> None:
+    """Have ``debian:bookworm-slim``: there already, pulled, or bootstrapped under that very tag.
+
+    Raises:
+        UserError: no registry answers and mmdebstrap failed.
+    """
+    try:
+        client.images.get(f"{BASE_REPOSITORY}:{BASE_TAG}")
+    except ImageNotFound:
+        if not _pull_base(client):
+            with step(f"Bootstrapping {BASE_REPOSITORY}:{BASE_TAG} (no registry answers)"):
+                _bootstrap_base(client)
+
+
+def _pull_base(client: DockerClient) -> bool:
+    try:
+        with screen.status(f"Asking the registry for {BASE_REPOSITORY}:{BASE_TAG} ..."):
+            client.images.pull(BASE_REPOSITORY, tag=BASE_TAG)
+    except (APIError, RequestException):
+        return False
+    return True
+
+
+def _bootstrap_base(client: DockerClient) -> None:
+    with tempfile.TemporaryDirectory(prefix="ipsec-conformance-") as folder:
+        archive = Path(folder, "base.tar")
+        bootstrap(archive)
+        client.api.import_image(
+            src=str(archive), repository=BASE_REPOSITORY, tag=BASE_TAG, changes=["CMD bash"]
+        )
+
+
+def build(client: DockerClient, context: BuildContext, digest: str) -> str:
+    """Build and tag an image; return its id.
+
+    Raises:
+        UserError: a step failed; the message names the peer and has the build's last lines.
+    """
+    proxies = {name: os.environ[name] for name in _PROXY_VARIABLES if name in os.environ}
+    stream = client.api.build(
+        fileobj=context.archive(),
+        custom_context=True,
+        tag=image_tag(context.peer, digest),
+        labels={LAB_LABEL: "1", DIGEST_LABEL: digest},
+        network_mode="host",
+        buildargs=proxies,
+        rm=True,
+        forcerm=True,
+        decode=True,
+    )
+    _follow(context.peer, stream)
+    image = client.images.get(image_tag(context.peer, digest))
+    image.tag(image_tag(context.peer))
+    return str(image.id)
+
+
+def _follow(peer: str, stream: Iterable[dict[str, Any]]) -> None:
+    """Read a build's output to its end; raise on its error line."""
+    lines: list[str] = []
+    try:
+        for event in stream:
+            lines += [line for line in event.get("stream", "").splitlines() if line.strip()]
+            if "error" in event:
+                tail = "\n".join([*lines[-_TAIL:], event["error"].strip()])
+                raise UserError(f"The image of {peer} does not build.", tail)
+    except (APIError, RequestException) as error:
+        raise UserError(f"The image of {peer} does not build: {error}") from error
