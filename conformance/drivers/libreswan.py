@@ -62,6 +62,8 @@ IKE_NEWEST = re.compile(r"IKE(?:v1)? algorithm newest: ([A-Z0-9_]+)-([A-Z0-9_]+)
 ESP_NEWEST = re.compile(r"ESP algorithm newest: [^;\n]+; pfsgroup=(\S+)")
 NOTIFY = re.compile(r"\b([A-Z]+(?:_[A-Z]+)+)\b")
 ESTABLISHED = "IPsec SA established"
+REFUSED = re.compile(r"failed to add connection: (.*)")
+"""Pluto tells why in its log; addconn's own output stays empty."""
 
 DELETE_RECEIVED = "received Delete SA"
 
@@ -102,9 +104,13 @@ class LibreswanDriver(Driver):
         """Render the peer's template into the shared volume and load it with addconn."""
         path = SHARED / f"{self.name}.conf"
         path.write_text(self._template.render(template_values(connection)))
+        mark = self.log_mark()
         loaded = self._shell.run([f"{LIBEXEC}/addconn", "--config", str(path), connection.name])
-        if loaded.status != 0 or "added" not in loaded.output:
-            raise ConfigurationRefusedError(loaded.output.strip())
+        if loaded.status != 0:
+            told = REFUSED.findall(self.log_since(mark))
+            if not told:
+                raise DriverError(f"{self.name}: addconn ended with {loaded}")
+            raise ConfigurationRefusedError(told[-1])
 
     def initiate(self, connection: Connection, timeout: float) -> Attempt:
         """``whack --initiate``, which reports each state until the child stands or all is over."""

@@ -19,7 +19,7 @@ from conformance.runner.protocol import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from conformance.lab import Lab
     from conformance.matrix.manifest import Manifest
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from conformance.record.records import Record
     from conformance.record.store import Run
 
-COMMAND = ["python3", "-m", "conformance.runner.serve"]
-"""What the runner's container runs."""
+COMMAND = ["/opt/ipsec-conformance/bin/python3", "-m", "conformance.runner.serve"]
+"""What the runner's container runs: the reference image's own Python."""
+LAST_WORDS = 2000
+"""Octets of a runner's standard error that go into the message when it ends early."""
 PSK = "ipsec-conformance"
 """The pre-shared key of the lab's peers; it protects nothing."""
 NEGOTIATION = 10.0
@@ -57,7 +59,7 @@ def run_cells(
     try:
         runner.write(msgspec.json.encode(job) + b"\n")
         waiting = {cell.id for cell in cells}
-        for event in _events(runner.lines()):
+        for event in _events(runner):
             match event:
                 case CellStarted(cell):
                     started(cell)
@@ -70,8 +72,9 @@ def run_cells(
                         f"the runner stopped: {message}", "See: lab status, lab doctor."
                     )
         if waiting:
+            last_words = runner.stderr[-LAST_WORDS:].decode(errors="replace").strip()
             raise RunnerError(
-                f"the runner ended with {len(waiting)} cells to go: {runner.errors()[-2000:]}",
+                f"the runner ended with {len(waiting)} cells to go: {last_words}",
                 "Run again with --resume: what was recorded is kept.",
             )
     finally:
@@ -105,7 +108,7 @@ def station(manifests: Mapping[str, Manifest], peer: str, side: str) -> Station:
     )
 
 
-def _events(lines: Iterator[bytes]) -> Iterator[Event]:
+def _events(lines: Iterable[bytes]) -> Iterator[Event]:
     for line in lines:
         try:
             yield msgspec.json.decode(line, type=Event)
