@@ -99,6 +99,8 @@ class Config:
     retransmit: RetransmitPolicy = RetransmitPolicy()
     nonce_size: int = 32
     """Octets of Ni or Nr, 8 to 256 (RFC 2409 5)."""
+    send_client_ids: bool = True
+    """Whether Quick Mode names IDci and IDcr; without, the peers themselves are meant."""
     trust_unprotected_errors: bool = True
     """Whether an error notify in the clear ends a Main Mode in progress; it could be forged."""
 

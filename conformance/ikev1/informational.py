@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from conformance.ikev1 import diagnose, keys
 from conformance.ikev1.constants import ExchangeType
+from conformance.ikev1.errors import LocalError
 from conformance.ikev1.exchange import Exchange
 from conformance.ikev1.payloads import Delete, Hash, Notification
 from conformance.ikev1.state_table import Step
@@ -50,7 +51,7 @@ class Informational(Exchange):
 
     def _hash(self, message_id: bytes, nonce: bytes, message: bytes) -> bytes:
         if self.isakmp_sa is None:
-            return b""
+            raise LocalError("no ISAKMP SA, no HASH(1)")
         sa = self.isakmp_sa
         return keys.hash_2(sa.hash_name, sa.skeyid_a, message_id, nonce, message)
 

@@ -81,7 +81,8 @@ class QuickMode(Exchange):
         """Send the first message."""
         offer = PHASE_2_NEGOTIATION.offer(self.config.phase2, self._spi_octets)
         self.nonce_i = self.context.random(self.config.nonce_size)
-        self.client_ids = (self.config.local_selector, self.config.remote_selector)
+        if self.config.send_client_ids:
+            self.client_ids = (self.config.local_selector, self.config.remote_selector)
         payloads: tuple[Payload, ...] = (
             offer,
             Nonce(self.nonce_i),
@@ -165,14 +166,14 @@ class QuickMode(Exchange):
             host = selector_of_host(self.address[0])
             diagnose.check_selector("implied IDci", self.config.remote_selector, host)
             return
-        _check_pair(self.client_ids)
+        _check_count(_PAIR_OF_IDS, len(self.client_ids))
         diagnose.check_selector("IDci", self.config.remote_selector, self.client_ids[0])
         diagnose.check_selector("IDcr", self.config.local_selector, self.client_ids[1])
 
     def verify_client_ids(self, message: Message) -> None:
         """Initiator: the responder returns IDci and IDcr as we sent them; raises PeerError."""
         returned = message.all(Identification)
-        _check_pair(returned)
+        _check_count(len(self.client_ids), len(returned))
         for name, sent, got in zip(("IDci", "IDcr"), self.client_ids, returned, strict=True):
             diagnose.check_selector(name, sent, got)
 
@@ -246,12 +247,12 @@ class QuickMode(Exchange):
         return sa
 
 
-def _check_pair(identities: tuple[Identification, ...] | list[Identification]) -> None:
-    if len(identities) != _PAIR_OF_IDS:
+def _check_count(expected: int, found: int) -> None:
+    if found != expected:
         raise PeerError(
             NotifyType.INVALID_ID_INFORMATION,
-            f"{len(identities)} client identities",
-            Divergence("client identities", "IDci and IDcr", f"{len(identities)} ID payloads"),
+            f"{found} client identities",
+            Divergence("IDci and IDcr", f"{expected} ID payloads", f"{found} ID payloads"),
             fatal=True,
         )
 

@@ -11,8 +11,11 @@ from conformance.crypto.ciphers import CIPHERS
 from conformance.crypto.dh import GROUPS
 from conformance.crypto.macs import MACS
 from conformance.crypto.prf import HASHES
+from conformance.crypto.random import seeded_random
 from conformance.ikev1.config import Identification, Phase1Proposal, Phase2Proposal
 from conformance.ikev1.constants import ExchangeType, NotifyType
+from conformance.ikev1.context import Context
+from conformance.ikev1.deviations import Seams
 from conformance.ikev1.errors import LocalError
 from conformance.ikev1.events import (
     ChildDeleted,
@@ -24,7 +27,10 @@ from conformance.ikev1.events import (
     MessageRejected,
     MessageSent,
     NotifyReceived,
+    Role,
 )
+from conformance.ikev1.main_mode import MainMode
+from conformance.ikev1.state_table import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -403,3 +409,60 @@ def test_proposals_that_contradict_each_other_are_refused(
         make_pair(initiator={"phase2": groups})
     with pytest.raises(LocalError, match="at least one"):
         make_pair(initiator={"phase1": ()})
+
+
+def hosts(**overrides: Any) -> dict[str, dict[str, Any]]:
+    """Both ends protect traffic between themselves; overrides are the initiator's."""
+    mine, yours = (Identification.ipv4_addr(f"10.0.0.{number}") for number in (1, 2))
+    return {
+        "initiator": {"local_selector": mine, "remote_selector": yours, **overrides},
+        "responder": {"local_selector": yours, "remote_selector": mine},
+    }
+
+
+def test_quick_mode_without_client_identities(make_pair: Callable[..., Any]) -> None:
+    """Then the peers themselves are meant, and none are returned (RFC 2409 5.5)."""
+    pair = make_pair(**hosts(send_client_ids=False))
+    pair.handshake()
+    assert_agreement(pair)
+    quick = [m for m in pair.of_responder(MessageSent) if m.exchange is ExchangeType.QUICK_MODE]
+    assert not any(line.startswith("ID") for line in quick[0].payloads)
+
+
+def test_implied_identities_must_be_the_configured_ones(make_pair: Callable[..., Any]) -> None:
+    """A responder that protects a subnet refuses a peer that speaks for itself alone."""
+    pair = make_pair(initiator={"send_client_ids": False})
+    pair.handshake()
+    (rejected,) = pair.of_responder(MessageRejected)
+    assert rejected.divergence is not None
+    assert (rejected.divergence.name, rejected.divergence.got) == (
+        "implied IDci",
+        "IPV4-ADDR 10.0.0.1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("build", "word"),
+    [
+        (lambda mm: mm.proposal, "not been negotiated"),
+        (lambda mm: mm.derive_keys(b""), "not been drawn"),
+        (lambda mm: mm.established(Identification.fqdn("a")), "not been negotiated"),
+        (lambda mm: mm.result(), "not complete"),
+    ],
+)
+def test_main_mode_refuses_what_comes_too_early(
+    build: Callable[[MainMode], object], word: str
+) -> None:
+    """A mistake of ours is a LocalError, never a wrong key."""
+    context = Context(None, seeded_random(1), lambda: 256, Seams())  # type: ignore[arg-type]
+    exchange = MainMode(
+        context=context,
+        rules=(),
+        role=Role.INITIATOR,
+        address=("10.0.0.2", 500),
+        state=State.EXPECT_SA,
+        cookie_i=bytes(8),
+        cookie_r=bytes(8),
+    )
+    with pytest.raises(LocalError, match=word):
+        build(exchange)

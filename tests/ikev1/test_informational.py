@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from conformance.crypto.dh import GROUPS
+from conformance.crypto.random import seeded_random
 from conformance.ikev1 import keys
 from conformance.ikev1.constants import ExchangeType, NotifyType, PayloadType, Protocol
 from conformance.ikev1.events import (
@@ -17,6 +19,7 @@ from conformance.ikev1.events import (
     IsakmpEstablished,
     MessageReceived,
     MessageRejected,
+    MessageSent,
     NotifyReceived,
     NotifySent,
 )
@@ -28,7 +31,16 @@ from conformance.ikev1.message import (
     write_chain,
     write_datagram,
 )
-from conformance.ikev1.payloads import Delete, Hash, Notification, OpaquePayload, Payload, VendorId
+from conformance.ikev1.payloads import (
+    Delete,
+    Hash,
+    KeyExchange,
+    Nonce,
+    Notification,
+    OpaquePayload,
+    Payload,
+    VendorId,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,18 +48,29 @@ if TYPE_CHECKING:
 PEER = ("10.0.0.1", 500)
 
 
-def informational(pair: Any, payload: Payload, *, skeyid_a: bytes | None = None) -> bytes:
-    """A protected Informational as the initiator would send it.
-
-    HASH(1) needs SKEYID_a, which no event gives away: without it the hash is wrong on purpose.
-    """
+def skeyid_a(pair: Any) -> bytes:
+    """SKEYID_a recomputed from the initiator's seed and what was on the wire."""
     (phase1,) = pair.of_initiator(IsakmpEstablished)
-    message_id = 0x1234
-    iv = keys.phase2_iv(phase1.hash, pair.sent[5][-16:], message_id.to_bytes(4), 16)
+    random = seeded_random("initiator")
+    random(8)
+    key_pair, nonce_i = GROUPS["ecp256"].generate(random), random(32)
+    fourth, _ = parse_message(parse_header(pair.sent[3]), pair.sent[3])
+    g_xy = key_pair.exchange(fourth.one(KeyExchange).data)
+    cookies, name = (phase1.cookie_i, phase1.cookie_r), phase1.hash
+    skeyid = keys.skeyid_psk(name, b"secret", nonce_i, fourth.one(Nonce).data)
+    return keys.skeyid_a(name, skeyid, keys.skeyid_d(name, skeyid, g_xy, *cookies), g_xy, *cookies)
+
+
+def informational(
+    pair: Any, payload: Payload, *, good: bool = True, message_id: int = 0x1234
+) -> bytes:
+    """A protected Informational as the initiator would send it, its HASH(1) good or not."""
+    (phase1,) = pair.of_initiator(IsakmpEstablished)
+    octets = message_id.to_bytes(4)
+    iv = keys.phase2_iv(phase1.hash, pair.sent[5][-16:], octets, 16)
     state = CipherState(phase1.cipher, phase1.encryption_key, iv)
-    value = keys.hash_1(
-        phase1.hash, skeyid_a or b"", message_id.to_bytes(4), write_chain([payload])
-    )
+    key = skeyid_a(pair) if good else b"another key"
+    value = keys.hash_1(phase1.hash, key, octets, write_chain([payload]))
     header = Header(
         phase1.cookie_i,
         phase1.cookie_r,
@@ -59,13 +82,92 @@ def informational(pair: Any, payload: Payload, *, skeyid_a: bytes | None = None)
     return datagram
 
 
+def test_r_u_there_is_answered_once_and_again(make_pair: Callable[..., Any]) -> None:
+    """RFC 3706 5.4: the answer carries the same SPI and sequence number."""
+    pair = make_pair()
+    pair.handshake()
+    (phase1,) = pair.of_responder(IsakmpEstablished)
+    question = Notification(
+        NotifyType.R_U_THERE, spi=phase1.cookie_i + phase1.cookie_r, data=b"\0\0\0\7"
+    )
+    pair.responder.receive_datagram(informational(pair, question), PEER, 0.0)
+    pair.deliver()
+    (answer,) = pair.of_initiator(NotifyReceived)
+    assert (answer.notify_type, answer.spi, answer.data, answer.protected) == (
+        NotifyType.R_U_THERE_ACK,
+        question.spi,
+        question.data,
+        True,
+    )
+    pair.responder.receive_datagram(informational(pair, question), PEER, 0.0)
+    pair.deliver()
+    assert len(pair.of_initiator(NotifyReceived)) == 1
+
+
+@pytest.mark.parametrize(
+    ("protocol", "spi"),
+    [
+        (Protocol.ESP, b"\0\0\1\0"),
+        (Protocol.AH, None),
+        (Protocol(77), b"\1"),
+        (Protocol.ISAKMP, bytes(16)),
+    ],
+)
+def test_delete_of_what_does_not_stand(
+    make_pair: Callable[..., Any], protocol: Protocol, spi: bytes | None
+) -> None:
+    """Unknown SPIs, another protocol's, other cookies: nothing is deleted, nothing rejected."""
+    pair = make_pair()
+    pair.handshake()
+    (child,) = pair.of_responder(ChildInstalled)
+    delete = Delete(protocol, (spi or child.spi_out.to_bytes(4),))
+    pair.responder.receive_datagram(informational(pair, delete), PEER, 0.0)
+    pair.deliver()
+    for cls in (ChildDeleted, IsakmpDeleted, MessageRejected):
+        assert not pair.of_responder(cls)
+
+
+@pytest.mark.parametrize("names_it", [True, False])
+def test_error_notify_ends_the_quick_mode_it_speaks_of(
+    make_pair: Callable[..., Any],
+    names_it: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """By SPI; without one only if a single Quick Mode is under way."""
+    pair = make_pair()
+    pair.handshake()
+    for _ in range(2):
+        pair.responder.start_quick_mode(1.0)
+    pair.responder.datagrams_to_send(1.0)
+    offers = [
+        event.payloads[1].split("SPI ")[1].split()[0]
+        for event in iter(pair.responder.next_event, None)
+        if isinstance(event, MessageSent)
+    ]
+    spi = bytes.fromhex(offers[1]) if names_it else b""
+    error = Notification(NotifyType.NO_PROPOSAL_CHOSEN, Protocol.ESP, spi)
+    pair.responder.receive_datagram(informational(pair, error), PEER, 1.0)
+    pair.deliver()
+    assert len(pair.of_responder(ExchangeFailed)) == int(names_it)
+
+
+def test_ended_exchanges_are_forgotten_in_time(make_pair: Callable[..., Any]) -> None:
+    """After many further exchanges an old message ID is new again; memory is bounded."""
+    pair = make_pair()
+    pair.handshake()
+    question = Notification(NotifyType.R_U_THERE, data=b"\0\0\0\7")
+    for message_id in (*range(1, 201), 1):
+        datagram = informational(pair, question, message_id=message_id)
+        pair.responder.receive_datagram(datagram, PEER, 0.0)
+        assert len(pair.responder.datagrams_to_send(0.0)) == 1
+
+
 def test_delete_with_a_wrong_hash_deletes_nothing(make_pair: Callable[..., Any]) -> None:
     """And it is not answered: an Informational never is with an error (RFC 2408 5.15)."""
     pair = make_pair()
     pair.handshake()
     (child,) = pair.of_responder(ChildInstalled)
     delete = Delete(Protocol.ESP, (child.spi_out.to_bytes(4),))
-    pair.responder.receive_datagram(informational(pair, delete), PEER, 0.0)
+    pair.responder.receive_datagram(informational(pair, delete, good=False), PEER, 0.0)
     assert pair.responder.datagrams_to_send(0.0) == []
     pair.deliver()
     (rejected,) = pair.of_responder(MessageRejected)

@@ -6,11 +6,13 @@ import hashlib
 import hmac
 import importlib.util
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from conformance.crypto.ciphers import CIPHERS, decrypt_cbc
 from conformance.ikev1 import keys
 
 if TYPE_CHECKING:
@@ -102,8 +104,6 @@ def generator() -> ModuleType:
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    import sys
-
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
@@ -115,10 +115,8 @@ def test_handshakes_replay_octet_for_octet() -> None:
 
 
 @pytest.mark.parametrize("case", HANDSHAKES["cases"], ids=lambda case: case["factors"]["group"])
-def test_recorded_hashes_of_phase_2_iv(case: dict[str, Any]) -> None:
+def test_recorded_quick_mode_opens_with_the_recorded_key(case: dict[str, Any]) -> None:
     """The recorded Quick Mode opens with the recorded key and the IV of Appendix B."""
-    from conformance.crypto.ciphers import CIPHERS, decrypt_cbc
-
     cipher, hash_name = case["factors"]["cipher"], case["factors"]["hash"]
     block = CIPHERS[cipher].block_size
     main_6, quick_1 = (bytes.fromhex(case["messages"][n]["datagram"]) for n in (5, 6))
