@@ -1,0 +1,131 @@
+"""Real cells: every pairing negotiates in the lab, and tshark opens what the suite says it was."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from conformance.matrix import load_manifests, make_plan
+from conformance.record import Record, Run, Verdict
+from conformance.report.html import write_report
+from conformance.resources import peers_root
+from conformance.runner.host import run_cells
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conformance.lab import Lab
+
+pytestmark = pytest.mark.lab
+
+PEERS = ("reference", "strongswan-5.9.8", "libreswan-4.10")
+PAIRINGS = [(initiator, responder) for initiator in PEERS for responder in PEERS]
+MODES = ("tunnel", "transport")
+WITH_REFERENCE = [pairing for pairing in PAIRINGS if "reference" in pairing]
+
+
+@pytest.fixture(scope="module")
+def run(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """All nine pairings in tunnel and in transport mode, the plain algorithms, with PFS."""
+    manifests = load_manifests(peers_root())
+    plain = {"cipher": "aes128", "hash": "sha256", "group": "modp2048", "esp_cipher": "aes128"}
+    restrictions = {name: (level,) for name, level in plain.items()}
+    restrictions |= {"esp_integrity": ("sha256",), "pfs": ("modp2048",)}
+    plan = make_plan(manifests, restrictions=restrictions)
+    made = Run.create(tmp_path_factory.mktemp("results"), plan, lab.describe())
+    run_cells(lab, manifests, made, plan.cells, started=lambda _: None, finished=lambda _: None)
+    return made
+
+
+def record_of(run: Run, pairing: tuple[str, str], mode: str) -> Record:
+    """The record of one cell."""
+    return next(
+        record
+        for record in run.records()
+        if record.pairing == pairing and record.combination["mode"] == mode
+    )
+
+
+def opened(folder: Path, *arguments: str, keys: bool = True) -> list[str]:
+    """What tshark prints of a cell's capture, with the keys beside it or without."""
+    empty = folder / "no-keys"
+    empty.mkdir(exist_ok=True)
+    environment = os.environ | {
+        "WIRESHARK_CONFIG_DIR": str(folder / "wireshark" if keys else empty)
+    }
+    done = subprocess.run(
+        ["tshark", "-r", str(folder / "capture.pcapng"), *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [line for line in done.stdout.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("pairing", PAIRINGS, ids=" to ".join)
+def test_every_pairing_passes(run: Run, pairing: tuple[str, str], mode: str) -> None:
+    """The plain combination is claimed by all: SAs at both ends, ESP both ways, Delete."""
+    record = record_of(run, pairing, mode)
+    assert record.verdict is Verdict.PASS, (
+        f"{record.reason}; {record.initiator}; {record.responder}"
+    )
+    assert record.traffic is not None
+    assert (record.traffic.forward_decrypted, record.traffic.backward_decrypted) == (2, 2)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("pairing", WITH_REFERENCE, ids=" to ".join)
+def test_tshark_decrypts_ike(run: Run, pairing: tuple[str, str], mode: str) -> None:
+    """Identities in Main Mode 5 and 6, three Quick Mode messages, and the Deletes."""
+    folder = run.cell_folder(record_of(run, pairing, mode).cell)
+    fields = ("-T", "fields", "-e", "isakmp.exchangetype", "-e", "isakmp.typepayload")
+    rows = [line.split("\t") for line in opened(folder, "-Y", "isakmp.flag_e == 1", *fields)]
+    payloads = [(row[0], row[1].split(",")) for row in rows if len(row) > 1 and row[1]]
+    main = [types for exchange, types in payloads if exchange == "2"]
+    quick = [types for exchange, types in payloads if exchange == "32"]
+    deletes = [types for exchange, types in payloads if exchange == "5" and "12" in types]
+    assert [types[:2] for types in main] == [["5", "8"], ["5", "8"]]
+    assert [types[0] for types in quick] == ["8", "8", "8"]
+    assert quick[0].count("5") == quick[1].count("5") == 2
+    assert "4" in quick[0]
+    assert "4" in quick[1]
+    assert deletes
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("pairing", PAIRINGS, ids=" to ".join)
+def test_tshark_decrypts_esp(run: Run, pairing: tuple[str, str], mode: str) -> None:
+    """Two echo requests and two replies inside ESP, their ICVs good."""
+    folder = run.cell_folder(record_of(run, pairing, mode).cell)
+    fields = ("-T", "fields", "-e", "icmp.type", "-e", "esp.icv_good")
+    assert sorted(opened(folder, "-Y", "esp && icmp", *fields)) == ["0\t1"] * 2 + ["8\t1"] * 2
+
+
+@pytest.mark.parametrize("pairing", WITH_REFERENCE[:1], ids=" to ".join)
+def test_without_the_keys_nothing_is_seen(run: Run, pairing: tuple[str, str]) -> None:
+    """What the two tests above see, they see by the keys."""
+    folder = run.cell_folder(record_of(run, pairing, "tunnel").cell)
+    assert opened(folder, "-Y", "esp && icmp", keys=False) == []
+    assert opened(folder, "-Y", "esp", keys=False)
+
+
+def test_no_key_is_in_a_record(run: Run) -> None:
+    """Keys stand in the wireshark folder and nowhere else in the record."""
+    for record in run.records():
+        folder = run.cell_folder(record.cell)
+        text = (folder / "record.json").read_text()
+        for row in (folder / "wireshark" / "esp_sa").read_text().splitlines():
+            assert row.split(",")[5].strip('"').removeprefix("0x") not in text
+
+
+def test_the_pages_show_the_run(run: Run) -> None:
+    """Nine columns, and each cell's page."""
+    page = write_report(run).read_text()
+    for record in run.records():
+        assert record.cell in page
+        assert (run.cell_folder(record.cell) / "index.html").is_file()
