@@ -174,7 +174,7 @@ class QuickMode(Exchange):
         """Initiator: the responder returns IDci and IDcr as we sent them; raises PeerError."""
         returned = message.all(Identification)
         _check_count(len(self.client_ids), len(returned))
-        for name, sent, got in zip(("IDci", "IDcr"), self.client_ids, returned, strict=True):
+        for name, sent, got in zip(("IDci", "IDcr"), self.client_ids, returned, strict=False):
             diagnose.check_selector(name, sent, got)
 
     # -- result ---------------------------------------------------------------------------------
