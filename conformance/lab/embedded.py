@@ -1,4 +1,4 @@
-"""The embedded engine: a user-mode Linux guest with dockerd, in a network namespace of the lab's."""
+"""The embedded engine: a user-mode Linux guest with dockerd, in a namespace of the lab's."""
 
 from __future__ import annotations
 
@@ -47,6 +47,11 @@ class EmbeddedEngine:
         """The forwarder's socket on the host."""
         return f"unix://{self.state.docker_socket}"
 
+    @property
+    def console_log(self) -> Path:
+        """What the guest printed since its last boot; kept after the lab is down."""
+        return self.cache / "console.log"
+
     def is_running(self) -> bool:
         """Tell whether the guest runs and its Docker API answers."""
         guest = self._guest()
@@ -67,6 +72,7 @@ class EmbeddedEngine:
         with step("Booting the embedded engine"):
             network.make()
             os.mkfifo(self.state.console_pipe, 0o600)
+            self.console_log.unlink(missing_ok=True)
             guest = self._boot(network, journal, root, images)
             self._await_api(guest)
 
@@ -97,7 +103,7 @@ class EmbeddedEngine:
         command = network.inside("taskset", "-c", str(cpu), *self._kernel(root, images))
         return spawn(
             command,
-            self.state.console_log,
+            self.console_log,
             journal.note_process,
             program=self._program,
             standard_input=str(self.state.console_pipe),
@@ -127,8 +133,8 @@ class EmbeddedEngine:
             sleep(0.2)
 
     def _boot_failure(self, reason: str) -> UserError:
-        lines = self.state.console_log.read_text(errors="replace").splitlines()[-_CONSOLE_TAIL:]
-        hint = "\n".join(["The guest's last words:", *lines, f"Console: {self.state.console_log}"])
+        lines = self.console_log.read_text(errors="replace").splitlines()[-_CONSOLE_TAIL:]
+        hint = "\n".join(["The guest's last words:", *lines, f"Console: {self.console_log}"])
         return UserError(f"The embedded engine did not boot: {reason}.", hint)
 
     def _order(self, order: str) -> None:

@@ -17,8 +17,9 @@ ENGINE_NAMES = ("auto", "docker", "embedded")
 class Engine(Protocol):
     """Where containers run."""
 
-    name: str
-    """``docker`` or ``embedded``."""
+    @property
+    def name(self) -> str:
+        """``docker`` or ``embedded``."""
 
     @property
     def base_url(self) -> str:
@@ -50,7 +51,9 @@ def requested(option: str | None = None) -> str:
     return str(name)
 
 
-def choose(name: str, host_can: Callable[[], str], builders: Mapping[str, Callable[[], Engine]]) -> Engine:
+def choose(
+    name: str, host_can: Callable[[], str], builders: Mapping[str, Callable[[], Engine]]
+) -> Engine:
     """Return the engine of that name; ``auto`` takes the host's Docker when it can do IPsec.
 
     ``host_can`` returns why the host's Docker cannot carry a lab, or an empty string when it can.

@@ -1,10 +1,11 @@
-"""The guest's two disks: a read-only root made from a recipe, and the disk that keeps the images."""
+"""The guest's two disks: a read-only root made from a recipe, and the one that keeps images."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -95,5 +96,5 @@ def _make_disk(disk: Path, size: str, content: Path | None = None) -> None:
 
 
 def _is_sound(disk: Path) -> bool:
-    status = os.spawnvp(os.P_WAIT, "e2fsck", ["e2fsck", "-p", str(disk)])
-    return status in _FSCK_REPAIRED
+    check = subprocess.run(["e2fsck", "-p", str(disk)], capture_output=True, check=False)
+    return check.returncode in _FSCK_REPAIRED

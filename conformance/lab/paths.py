@@ -42,11 +42,6 @@ class StateFolder:
         return self.path / "docker.sock"
 
     @property
-    def console_log(self) -> Path:
-        """What the guest printed; kept after a failed boot."""
-        return self.path / "console.log"
-
-    @property
     def console_pipe(self) -> Path:
         """Named pipe the guest's init reads its orders from."""
         return self.path / "console"

@@ -1,0 +1,218 @@
+"""A standing lab: its engine, images and containers, how it comes up and how it is taken down."""
+
+from __future__ import annotations
+
+import platform
+from contextlib import closing
+from dataclasses import dataclass, field
+from time import sleep
+from typing import TYPE_CHECKING, Any
+
+import docker
+
+from conformance.console import step
+from conformance.errors import UserError
+from conformance.lab import engine as engines
+from conformance.lab.attach import RunnerProcess
+from conformance.lab.containers import (
+    SIDES,
+    died,
+    ensure_container,
+    ensure_topology,
+    remove_all,
+)
+from conformance.lab.context import REFERENCE, build_context
+from conformance.lab.embedded import EmbeddedEngine
+from conformance.lab.host_docker import HostDockerEngine
+from conformance.lab.images import BuiltImage, ensure_image
+from conformance.lab.paths import StateFolder, cache_folder, state_folder
+from conformance.lab.state import Journal, exclusive
+from conformance.resources import peer_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+    from conformance.lab.engine import Engine
+
+API_SECONDS = 600
+"""Bound of one Docker request; a build's slowest silent step is far below it."""
+SETTLE_SECONDS = 1.0
+"""A daemon that cannot start has ended by then."""
+
+
+@dataclass(slots=True)
+class Lab:
+    """What `open_lab` returns; close it with ``down``, or leave it up for the next command."""
+
+    client: DockerClient
+    engine: Engine
+    images: dict[str, BuiltImage]
+    """By peer; the reference's is always there, for the runner."""
+    containers: dict[str, Container]
+    """By container name."""
+    was_running: bool
+    """Everything stood before this call: nothing was booted, built or started."""
+    runners: list[RunnerProcess] = field(default_factory=list)
+
+    @property
+    def engine_name(self) -> str:
+        """``docker`` or ``embedded``."""
+        return self.engine.name
+
+    def runner(self, command: list[str]) -> RunnerProcess:
+        """Start a runner: a reference container with host networking and the engine's socket."""
+        runner = RunnerProcess(self.client, self.images[REFERENCE].id, command)
+        self.runners.append(runner)
+        return runner
+
+    def describe(self) -> dict[str, Any]:
+        """Return the environment facts of a run's record."""
+        version, info = self.client.version(), self.client.info()
+        return {
+            "engine": self.engine_name,
+            "kernel": version["KernelVersion"],
+            "host_kernel": platform.release(),
+            "architecture": info["Architecture"],
+            "docker": version["Version"],
+            "images": {
+                peer: {"id": image.id, "digest": image.digest}
+                for peer, image in sorted(self.images.items())
+            },
+        }
+
+    def down(self) -> None:
+        """Take the whole lab down and close the connection."""
+        self.client.close()
+        take_down()
+
+
+def open_lab(engine: str = "auto", peers: Sequence[str] | None = None) -> Lab:
+    """Bring up what is not up: engine, images, network, volume and the peers' containers.
+
+    Raises:
+        UserError: no engine can run, an image does not build, or a peer's daemon does not start.
+    """
+    wanted = _known(peers)
+    state = state_folder()
+    with exclusive(state):
+        standing = _standing_engine(state, engine)
+        active = standing or _start_engine(state, engine)
+        client = docker.DockerClient(base_url=active.base_url, timeout=API_SECONDS)
+        images = _ensure_images(client, active, {REFERENCE, *wanted})
+        ensure_topology(client)
+        containers, started = _ensure_containers(client, [images[peer] for peer in wanted])
+    built = any(image.was_built for image in images.values())
+    return Lab(client, active, images, containers, bool(standing) and not built and not started)
+
+
+def take_down() -> bool:
+    """Remove the lab and everything it made outside its cache; tell whether there was one."""
+    state = state_folder()
+    journal = Journal(state.journal)
+    with exclusive(state):
+        name = journal.engine()
+        if name is not None:
+            active = _engine(name, state)
+            if active.is_running():
+                with (
+                    step("Removing the lab's containers"),
+                    closing(docker.DockerClient(base_url=active.base_url, timeout=60)) as client,
+                ):
+                    remove_all(client)
+            active.stop()
+        journal.undo()
+    return name is not None
+
+
+def running_engine() -> Engine | None:
+    """Return the engine of the lab that stands now, or None."""
+    state = state_folder()
+    name = Journal(state.journal).engine()
+    active = _engine(name, state) if name else None
+    return active if active and active.is_running() else None
+
+
+def _known(peers: Sequence[str] | None) -> list[str]:
+    names = peer_names()
+    for peer in peers or ():
+        if peer not in names:
+            raise UserError(f"There is no peer {peer!r}.", f"Peers: {', '.join(names)}.")
+    return names if peers is None else sorted(set(peers))
+
+
+def _engine(name: str, state: StateFolder) -> Engine:
+    if name == "docker":
+        return HostDockerEngine.from_environment()
+    return EmbeddedEngine(state, cache_folder())
+
+
+def _standing_engine(state: StateFolder, option: str) -> Engine | None:
+    """Return the engine that stands; clean up after one that was killed.
+
+    Raises:
+        UserError: another engine was asked for by name than the one that stands.
+    """
+    journal, name = Journal(state.journal), engines.requested(option)
+    recorded = journal.engine()
+    active = _engine(recorded, state) if recorded else None
+    if active is None or not active.is_running():
+        if journal.entries():
+            with step("Cleaning up after a lab that was killed"):
+                journal.undo()
+        return None
+    if name not in ("auto", active.name):
+        hint = "Run `ipsec-conformance lab down` first."
+        raise UserError(f"A lab stands on the engine {active.name}, not {name}.", hint)
+    return active
+
+
+def _start_engine(state: StateFolder, option: str) -> Engine:
+    host = HostDockerEngine.from_environment()
+    builders: dict[str, Callable[[], Engine]] = {
+        "docker": lambda: host,
+        "embedded": lambda: _engine("embedded", state),
+    }
+    active = engines.choose(engines.requested(option), host.refusal, builders)
+    journal = Journal(state.journal)
+    journal.write("engine", name=active.name)
+    try:
+        active.start()
+    except BaseException:
+        journal.undo()
+        raise
+    return active
+
+
+def _ensure_images(
+    client: DockerClient, active: Engine, peers: Iterable[str]
+) -> dict[str, BuiltImage]:
+    cache: Path = cache_folder()
+    images = {peer: ensure_image(client, build_context(peer, cache)) for peer in sorted(peers)}
+    if any(image.was_built for image in images.values()):
+        active.flush()
+    return images
+
+
+def _ensure_containers(
+    client: DockerClient, images: Sequence[BuiltImage]
+) -> tuple[dict[str, Container], bool]:
+    """Return the running containers by name, and whether any had to be started."""
+    ensured = {}
+    for image in images:
+        for side in SIDES:
+            container, started = ensure_container(client, image, side)
+            ensured[str(container.name)] = (container, started)
+    fresh = [container for container, started in ensured.values() if started]
+    if fresh:
+        sleep(SETTLE_SECONDS)
+        _check_alive(fresh)
+    return {name: container for name, (container, _) in ensured.items()}, bool(fresh)
+
+
+def _check_alive(containers: Sequence[Container]) -> None:
+    for name, output in died(containers).items():
+        raise UserError(f"The container {name} ended at once.", output or "It said nothing.")
