@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from conformance.record.records import ChildSa
@@ -70,7 +71,7 @@ class State:
 def parse_states(text: str) -> list[State]:
     """Read ``ip -s xfrm state``; larval states (no keys yet) are left out."""
     starts = [match.start() for match in HEAD.finditer(text)]
-    blocks = [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
+    blocks = [text[a:b] for a, b in pairwise([*starts, len(text)])]
     return [state for state in map(_parse_state, blocks) if state is not None]
 
 

@@ -47,7 +47,8 @@ def emit(event: Event) -> None:
 
 
 def _leave_with_the_host() -> None:
-    while sys.stdin.buffer.readline():
+    # Not through sys.stdin: a thread that waits in its lock would hinder the interpreter's end.
+    while os.read(sys.stdin.fileno(), 4096):
         pass
     os._exit(HOST_GONE)
 

@@ -73,6 +73,10 @@ def test_an_algorithm_without_a_name_is_told_as_it_is(old: str, new: str, integr
     assert parse_states(STATES.replace(old, new))[0].integrity == integrity
 
 
+def test_an_empty_table_has_no_states() -> None:
+    assert parse_states("") == []
+
+
 def test_keys_stay_out_of_repr() -> None:
     assert "abab" not in repr(parse_states(STATES))
     assert "cdcd" not in repr(parse_states(STATES))
