@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 import docker
-from rich.table import Table
 
 from conformance.console import screen
 from conformance.lab import open_lab, take_down
@@ -21,7 +20,7 @@ from conformance.lab.lab import running_engine
 from conformance.lab.packages import install_command, missing_tools
 from conformance.lab.paths import cache_folder
 
-_MARKS = {True: "[green]+[/]", False: "[red]x[/]"}
+_MARKS = {True: "+", False: "x"}
 
 
 @click.group()
@@ -159,12 +158,11 @@ def _print_facts(facts: dict[str, Any]) -> None:
 
 
 def _print_diagnosis(diagnosis: Diagnosis, command: str) -> None:
-    table = Table(box=None, show_header=False, pad_edge=False)
     for finding in diagnosis.findings:
-        remedy = f"[yellow]{finding.remedy}[/]" if finding.remedy else ""
-        table.add_row(_MARKS[finding.ok], finding.engine, finding.subject, finding.detail, remedy)
-    screen.print(table)
+        click.echo(f"{_MARKS[finding.ok]} {finding.engine:9} {finding.subject}: {finding.detail}")
+        if finding.remedy:
+            click.echo(f"{'':12}{finding.remedy}")
     if command:
-        screen.print(f"Missing packages; as root: {command}", soft_wrap=True)
+        click.echo(f"Missing packages; as root: {command}")
     answer = f"A lab can run here, on the engine {diagnosis.engine}."
-    screen.print(answer if diagnosis.engine else "No lab can run here until that is mended.")
+    click.echo(answer if diagnosis.engine else "No lab can run here until that is mended.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import suppress
 from socket import SHUT_WR
@@ -12,6 +13,7 @@ from docker.types import Mount
 from docker.utils import socket as frames
 
 from conformance.lab.containers import LABELS, shared_volume
+from conformance.lab.processes import Process, ProcessStat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,6 +23,23 @@ if TYPE_CHECKING:
 _STDERR_KEPT = 65536
 """Bytes of standard error kept: the end, where the reason stands."""
 _ENGINE_SOCKET = "/var/run/docker.sock"
+OWNER_LABEL = "org.ipsec-conformance.owner"
+"""Pid and start time of the command that holds the runner's streams."""
+
+
+def _own_label() -> str:
+    own = ProcessStat.read(os.getpid())
+    return f"{os.getpid()}:{own.start if own else 0}"
+
+
+def remove_orphans(client: DockerClient) -> None:
+    """Remove the runners whose command was killed; those of living commands go on."""
+    for container in client.containers.list(
+        all=True, filters={"label": OWNER_LABEL}, ignore_removed=True
+    ):
+        pid, _, start = container.labels[OWNER_LABEL].partition(":")
+        if not Process(int(pid), int(start), "").is_alive():
+            container.remove(force=True)
 
 
 def _frames(socket: Any) -> Iterator[tuple[int, bytes]]:
@@ -109,7 +128,7 @@ class RunnerProcess:
             image,
             command=command[1:],
             entrypoint=command[:1],
-            labels=LABELS,
+            labels=LABELS | {OWNER_LABEL: _own_label()},
             stdin_open=True,
             host_config=self._client.api.create_host_config(
                 privileged=True,

@@ -99,7 +99,7 @@ class EmbeddedEngine:
 
     def _boot(self, network: LabNamespace, journal: Journal, root: Path, images: Path) -> Process:
         # One virtual CPU, switched by ptrace: pinned, a switch does not wake another core.
-        cpu = max(os.sched_getaffinity(0))
+        cpu = os.environ.get("IPSEC_CONFORMANCE_CPU") or max(os.sched_getaffinity(0))
         command = network.inside("taskset", "-c", str(cpu), *self._kernel(root, images))
         return spawn(
             command,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,24 @@ def ensure_image(client: DockerClient, context: BuildContext) -> BuiltImage:
             identity = build(client, context, digest)
         return BuiltImage(context.peer, identity, digest, was_built=True)
     return BuiltImage(context.peer, str(found.id), digest, was_built=False)
+
+
+def remove_superseded(client: DockerClient, current: Iterable[BuiltImage]) -> None:
+    """Remove the earlier images of these peers, less what a container still uses."""
+    for image in current:
+        repository = image_tag(image.peer).rpartition(":")[0]
+        keep = {image.tag, image_tag(image.peer)}
+        for found in client.images.list(name=repository):
+            for tag in set(found.tags) - keep:
+                _remove_unused(client, tag)
+
+
+def _remove_unused(client: DockerClient, tag: str) -> None:
+    try:
+        client.images.remove(tag)
+    except APIError as error:
+        if error.status_code != HTTPStatus.CONFLICT:
+            raise
 
 
 def ensure_base(client: DockerClient) -> None:

@@ -13,7 +13,7 @@ import docker
 from conformance.console import step
 from conformance.errors import UserError
 from conformance.lab import engine as engines
-from conformance.lab.attach import RunnerProcess
+from conformance.lab.attach import RunnerProcess, remove_orphans
 from conformance.lab.containers import (
     SIDES,
     died,
@@ -24,7 +24,7 @@ from conformance.lab.containers import (
 from conformance.lab.context import REFERENCE, build_context
 from conformance.lab.embedded import EmbeddedEngine
 from conformance.lab.host_docker import HostDockerEngine
-from conformance.lab.images import BuiltImage, ensure_image
+from conformance.lab.images import BuiltImage, ensure_image, remove_superseded
 from conformance.lab.paths import StateFolder, cache_folder, state_folder
 from conformance.lab.state import Journal, exclusive
 from conformance.resources import peer_names
@@ -103,8 +103,10 @@ def open_lab(engine: str = "auto", peers: Sequence[str] | None = None) -> Lab:
         active = standing or _start_engine(state, engine)
         client = docker.DockerClient(base_url=active.base_url, timeout=API_SECONDS)
         images = _ensure_images(client, active, {REFERENCE, *wanted})
+        remove_orphans(client)
         ensure_topology(client)
         containers, started = _ensure_containers(client, [images[peer] for peer in wanted])
+        remove_superseded(client, images.values())
     built = any(image.was_built for image in images.values())
     return Lab(client, active, images, containers, bool(standing) and not built and not started)
 
