@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -91,6 +91,16 @@ class Attempt:
     """The first value that differs; only the reference knows."""
 
 
+class Held(NamedTuple):
+    """What one end holds of a connection, read at one moment."""
+
+    ike: IkeSa | None
+    child: ChildSa | None
+    ike_keys: list[IkeKey]
+    """Those this end can tell."""
+    esp_keys: list[EspKey]
+
+
 class Driver(ABC):
     """One container of a peer, driven through a channel that stays open."""
 
@@ -146,12 +156,19 @@ class Driver(ABC):
         """Start phase 1 and phase 2; return when both stand, or have failed, or time is out."""
 
     @abstractmethod
-    def sas(self, connection: Connection) -> tuple[IkeSa | None, ChildSa | None]:
-        """The security associations this end holds for the connection, normalised."""
+    def held(self, connection: Connection, log: str) -> Held:
+        """The SAs this end holds for the connection, normalised, and the keys it can tell.
+
+        ``log`` is its log since the connection was configured.
+        """
 
     @abstractmethod
-    def keys(self, connection: Connection, log: str) -> tuple[list[IkeKey], list[EspKey]]:
-        """The keys this end can tell; ``log`` is its log since the connection was configured."""
+    def holds_child(self, connection: Connection) -> bool:
+        """Whether this end holds the connection's child SA: a quick look, for waiting."""
+
+    @abstractmethod
+    def holds_any(self, connection: Connection) -> bool:
+        """Whether this end holds any SA of the connection: a quick look, for waiting."""
 
     @abstractmethod
     def ping(self, connection: Connection, count: int, timeout: float) -> tuple[int, int]:
@@ -171,15 +188,15 @@ class Driver(ABC):
 
     def outcome(self, connection: Connection) -> Attempt:
         """How the connection stands, seen from the end that responds."""
-        return Attempt(established=self.sas(connection)[1] is not None)
+        return Attempt(established=self.holds_child(connection))
 
     def await_child(self, connection: Connection, timeout: float) -> bool:
         """Wait until this end holds the connection's child SA."""
-        return poll(lambda: self.sas(connection)[1] is not None, timeout)
+        return poll(lambda: self.holds_child(connection), timeout)
 
     def await_gone(self, connection: Connection, timeout: float) -> bool:
         """Wait until this end holds no SA of the connection any more."""
-        return poll(lambda: self.sas(connection) == (None, None), timeout)
+        return poll(lambda: not self.holds_any(connection), timeout)
 
 
 def poll(condition: Callable[[], bool], timeout: float) -> bool:

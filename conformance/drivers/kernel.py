@@ -108,23 +108,26 @@ def parse_selectors(text: str, source: str, destination: str) -> tuple[str, str]
     return None
 
 
-def states_of(shell: Shell, connection: Connection) -> tuple[State | None, State | None]:
+def read(shell: Shell) -> str:
+    """Both tables of the kernel as text, read at once."""
+    return shell.run(STATES, POLICIES).output
+
+
+def states_of(tables: str, connection: Connection) -> tuple[State | None, State | None]:
     """The newest inbound and outbound SA between the connection's two hosts."""
     ends = (connection.remote.address, connection.local.address)
-    states = parse_states(shell.run(STATES).output)
+    states = parse_states(tables)
     inbound = [state for state in states if (state.source, state.destination) == ends]
     outbound = [state for state in states if (state.destination, state.source) == ends]
     return (inbound[0] if inbound else None), (outbound[0] if outbound else None)
 
 
-def child_of(shell: Shell, connection: Connection, pfs: str | None) -> ChildSa | None:
+def child_of(tables: str, connection: Connection, pfs: str | None) -> ChildSa | None:
     """The pair of one-way SAs of the connection, normalised; None where there is no pair."""
-    inbound, outbound = states_of(shell, connection)
+    inbound, outbound = states_of(tables, connection)
     if inbound is None or outbound is None:
         return None
-    selectors = parse_selectors(
-        shell.run(POLICIES).output, connection.local.address, connection.remote.address
-    )
+    selectors = parse_selectors(tables, connection.local.address, connection.remote.address)
     local, remote = selectors or ("none", "none")
     return ChildSa(
         spi_in=inbound.spi,
@@ -142,7 +145,7 @@ def child_of(shell: Shell, connection: Connection, pfs: str | None) -> ChildSa |
     )
 
 
-def keys_of(shell: Shell, connection: Connection) -> list[EspKey]:
+def keys_of(tables: str, connection: Connection) -> list[EspKey]:
     """The keys of both one-way SAs of the connection."""
     return [
         EspKey(
@@ -154,7 +157,7 @@ def keys_of(shell: Shell, connection: Connection) -> list[EspKey]:
             integrity=state.integrity,
             integrity_key=bytes.fromhex(state.integrity_key),
         )
-        for state in states_of(shell, connection)
+        for state in states_of(tables, connection)
         if state is not None
     ]
 
@@ -164,14 +167,14 @@ def ping(shell: Shell, connection: Connection, count: int, timeout: float) -> tu
     source = connection.traffic_address(connection.local)
     target = connection.traffic_address(connection.remote)
     command = ["ping", "-n", "-q", "-c", str(count), "-i", "0.01", "-W", str(timeout)]
-    result = shell.run([*command, "-I", source, target], timeout=timeout + count)
+    result = shell.run([*command, "-I", source, target], limit=timeout + count)
     answered = re.search(r"(\d+) packets transmitted, (\d+) received", result.output)
     return (int(answered[1]), int(answered[2])) if answered else (0, 0)
 
 
 def flush(shell: Shell, connection: Connection) -> None:
     """Remove whatever SA a peer left in the kernel for the connection (never policies)."""
-    for state in states_of(shell, connection):
+    for state in states_of(shell.run(STATES).output, connection):
         if state is not None:
             shell.run(
                 [

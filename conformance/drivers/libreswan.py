@@ -16,15 +16,15 @@ from conformance.drivers.base import (
     Connection,
     Driver,
     DriverError,
+    Held,
     poll,
 )
 from conformance.drivers.shell import Shell
-from conformance.record.records import ChildSa, IkeSa
+from conformance.record.records import IkeSa
 from conformance.resources import peers_root
 
 if TYPE_CHECKING:
     from conformance.drivers.shell import Result
-    from conformance.record.wireshark import EspKey, IkeKey
 
 LIBEXEC = "/usr/libexec/ipsec"
 """Where Debian keeps whack and addconn; the ``ipsec`` script in front of them costs a process."""
@@ -61,6 +61,8 @@ STATUS_GROUPS = {
 IKE_NEWEST = re.compile(r"IKE(?:v1)? algorithm newest: ([A-Z0-9_]+)-([A-Z0-9_]+)-([A-Z0-9_]+)")
 ESP_NEWEST = re.compile(r"ESP algorithm newest: [^;\n]+; pfsgroup=(\S+)")
 NOTIFY = re.compile(r"\b([A-Z]+(?:_[A-Z]+)+)\b")
+STATE = re.compile(r"#\d+: ")
+STATUS = (f"{LIBEXEC}/whack", "--status")
 ESTABLISHED = "IPsec SA established"
 REFUSED = re.compile(r"failed to add connection: (.*)")
 """Pluto tells why in its log; addconn's own output stays empty."""
@@ -114,7 +116,7 @@ class LibreswanDriver(Driver):
 
     def initiate(self, connection: Connection, timeout: float) -> Attempt:
         """``whack --initiate``, which reports each state until the child stands or all is over."""
-        result = self._whack("--name", connection.name, "--initiate", timeout=timeout)
+        result = self._whack("--name", connection.name, "--initiate", limit=timeout)
         if ESTABLISHED in result.output:
             return Attempt(established=True)
         lines = [line for line in result.output.splitlines() if line.strip()]
@@ -126,17 +128,24 @@ class LibreswanDriver(Driver):
             notifies=tuple(dict.fromkeys(notifies)),
         )
 
-    def sas(self, connection: Connection) -> tuple[IkeSa | None, ChildSa | None]:
-        """The ISAKMP SA from whack's status, the child SA from the kernel."""
-        status = self._status(connection)
-        esp = ESP_NEWEST.search(status)
-        child = kernel.child_of(self._shell, connection, _pfs(esp[1], status)) if esp else None
-        return _ike_sa(status), child
-
-    def keys(self, connection: Connection, log: str) -> tuple[list[IkeKey], list[EspKey]]:
-        """The ESP keys from the kernel; pluto tells no phase 1 key."""
+    def held(self, connection: Connection, log: str) -> Held:
+        """The ISAKMP SA as whack tells it and the kernel's child SA; pluto tells no phase 1 key."""
         del log
-        return [], kernel.keys_of(self._shell, connection)
+        read = self._shell.run(STATUS, kernel.STATES, kernel.POLICIES).output
+        status = _of(connection, read)
+        esp = ESP_NEWEST.search(status)
+        if not esp:
+            return Held(_ike_sa(status), None, [], [])
+        child = kernel.child_of(read, connection, _pfs(esp[1], status))
+        return Held(_ike_sa(status), child, [], kernel.keys_of(read, connection))
+
+    def holds_child(self, connection: Connection) -> bool:
+        """Whether whack's status names the algorithms of a child."""
+        return ESP_NEWEST.search(self._status(connection)) is not None
+
+    def holds_any(self, connection: Connection) -> bool:
+        """Whether whack's status lists a state of the connection."""
+        return STATE.search(self._status(connection)) is not None
 
     def ping(self, connection: Connection, count: int, timeout: float) -> tuple[int, int]:
         """Ping from the container, through the kernel's SAs."""
@@ -144,7 +153,7 @@ class LibreswanDriver(Driver):
 
     def terminate(self, connection: Connection, timeout: float) -> None:
         """``whack --terminate``: Delete for the child and for the ISAKMP SA."""
-        self._whack("--name", connection.name, "--terminate", timeout=timeout)
+        self._whack("--name", connection.name, "--terminate", limit=timeout)
 
     def logged_delete(self, log: str) -> bool:
         """Look for the daemon's own words."""
@@ -156,11 +165,10 @@ class LibreswanDriver(Driver):
         kernel.flush(self._shell, connection)
 
     def _status(self, connection: Connection) -> str:
-        lines = self._whack("--status").output.splitlines()
-        return "\n".join(line for line in lines if f'"{connection.name}"' in line)
+        return _of(connection, self._shell.run(STATUS).output)
 
-    def _whack(self, *arguments: str, timeout: float = 10.0) -> Result:
-        return self._shell.run([f"{LIBEXEC}/whack", *arguments], timeout=timeout)
+    def _whack(self, *arguments: str, limit: float | None = None) -> Result:
+        return self._shell.run([f"{LIBEXEC}/whack", *arguments], limit=limit)
 
 
 TIMED_OUT = 124
@@ -186,6 +194,11 @@ def template_values(connection: Connection) -> dict[str, object]:
         "ike_lifetime": connection.ike_lifetime,
         "child_lifetime": connection.child_lifetime,
     }
+
+
+def _of(connection: Connection, status: str) -> str:
+    """The lines of whack's status that speak of the connection."""
+    return "\n".join(line for line in status.splitlines() if f'"{connection.name}"' in line)
 
 
 def _is_notify(word: str) -> bool:

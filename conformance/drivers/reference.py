@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from conformance.drivers.base import SHARED, Attempt, Connection, Driver, DriverError
+from conformance.drivers.base import SHARED, Attempt, Connection, Driver, DriverError, Held
 from conformance.peer.client import ControlClient, ControlError
 from conformance.record.records import ChildSa, IkeSa
 from conformance.record.wireshark import EspKey, IkeKey
@@ -72,22 +72,27 @@ class ReferenceDriver(Driver):
         attempt = _attempt(self._call("await_established", name=connection.name, timeout=0.0))
         return replace(attempt, timed_out=False, failure=None) if attempt.timed_out else attempt
 
-    def sas(self, connection: Connection) -> tuple[IkeSa | None, ChildSa | None]:
-        """The SAs as the peer holds them."""
-        told = self._call("sas", name=connection.name)
-        children = told["children"]
-        ike = IkeSa(**told["ike"]) if told["ike"] else None
-        return ike, ChildSa(**children[-1]) if children else None
-
-    def keys(self, connection: Connection, log: str) -> tuple[list[IkeKey], list[EspKey]]:
-        """Every key since the connection was configured."""
+    def held(self, connection: Connection, log: str) -> Held:
+        """The SAs as the peer holds them, and every key since the connection was configured."""
         del log
-        told = self._call("keys", name=connection.name)
-        ike = [
-            IkeKey(bytes.fromhex(key["cookie_initiator"]), bytes.fromhex(key["encryption_key"]))
-            for key in told["ike"]
-        ]
-        return ike, [_esp_key(key) for key in told["esp"]]
+        told = self._call("sas", name=connection.name)
+        keys = self._call("keys", name=connection.name)
+        children = told["children"]
+        return Held(
+            ike=IkeSa(**told["ike"]) if told["ike"] else None,
+            child=ChildSa(**children[-1]) if children else None,
+            ike_keys=[_ike_key(key) for key in keys["ike"]],
+            esp_keys=[_esp_key(key) for key in keys["esp"]],
+        )
+
+    def holds_child(self, connection: Connection) -> bool:
+        """Whether the peer lists a child."""
+        return bool(self._call("sas", name=connection.name)["children"])
+
+    def holds_any(self, connection: Connection) -> bool:
+        """Whether the peer lists a child or an ISAKMP SA."""
+        told = self._call("sas", name=connection.name)
+        return bool(told["ike"] or told["children"])
 
     def ping(self, connection: Connection, count: int, timeout: float) -> tuple[int, int]:
         """Echo requests that the peer itself makes and protects."""
@@ -122,6 +127,10 @@ def _attempt(told: Mapping[str, Any]) -> Attempt:
         notifies=tuple(told["notifies"]),
         divergence=told["divergence"],
     )
+
+
+def _ike_key(told: Mapping[str, Any]) -> IkeKey:
+    return IkeKey(bytes.fromhex(told["cookie_initiator"]), bytes.fromhex(told["encryption_key"]))
 
 
 def _esp_key(told: Mapping[str, Any]) -> EspKey:

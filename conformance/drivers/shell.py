@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FRAME = struct.Struct(">BxxxL")
 """The Docker API's header of one piece of attached output: stream, three zero bytes, length."""
 
-GRACE = 5.0
+GRACE = 10.0
 """Seconds beyond a command's own time limit after which the shell itself counts as dead."""
 
 
@@ -49,13 +49,18 @@ class Shell:
         self._socket.close()
         self._stream.close()
 
-    def run(self, command: Sequence[str], timeout: float = 10.0) -> Result:
-        """Run one command; it is ended after ``timeout`` seconds with status 124."""
+    def run(self, *commands: Sequence[str], limit: float | None = None) -> Result:
+        """Run commands one after the other; the status is the last one's.
+
+        With ``limit``, for commands that may wait, each is ended after so many seconds with status
+        124; it costs a process. DriverError where the shell itself does not answer any more.
+        """
         mark = f"--ipsec-conformance-{next(self._numbers)}--"
-        limited = shlex.join(["timeout", str(timeout), *command])
-        script = f"{limited} </dev/null 2>&1; printf '\\n%s %d\\n' {mark} $?\n"
+        prefix = [] if limit is None else ["timeout", str(limit)]
+        lines = "; ".join(shlex.join([*prefix, *command]) for command in commands)
+        script = f"{{ {lines}; }} </dev/null 2>&1; printf '\\n%s %d\\n' {mark} $?\n"
         self._socket.sendall(script.encode())
-        output, status = self._read_until(f"\n{mark} ".encode(), timeout + GRACE)
+        output, status = self._read_until(f"\n{mark} ".encode(), (limit or 0.0) + GRACE)
         return Result(status, output)
 
     def _read_until(self, mark: bytes, timeout: float) -> tuple[str, int]:

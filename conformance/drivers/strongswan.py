@@ -16,14 +16,15 @@ from conformance.drivers.base import (
     Connection,
     Driver,
     DriverError,
+    Held,
     poll,
 )
 from conformance.drivers.shell import Shell
-from conformance.record.records import ChildSa, IkeSa
-from conformance.record.wireshark import EspKey, IkeKey
+from conformance.record.records import IkeSa
+from conformance.record.wireshark import IkeKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 CIPHERS = {
     ("AES_CBC", "128"): "aes128",
@@ -110,24 +111,32 @@ class StrongswanDriver(Driver):
         words = "; ".join([*said[-2:], error])
         return Attempt(False, words, timed_out="timed out" in error.lower(), notifies=notifies)
 
-    def sas(self, connection: Connection) -> tuple[IkeSa | None, ChildSa | None]:
-        """What vici lists as the ISAKMP SA and what the kernel holds as the child SA."""
-        for section in self._list(connection):
-            child = _installed_child(section)
-            if child is None:
-                return _ike_sa(section), None
-            pfs = _group(child, default=None)
-            return _ike_sa(section), kernel.child_of(self._shell, connection, pfs)
-        return None, None
+    def held(self, connection: Connection, log: str) -> Held:
+        """The ISAKMP SA as vici lists it, Ka as charon logged it, and the kernel's child SA."""
+        sections = self._list(connection)
+        if not sections:
+            return Held(None, None, [], [])
+        section, logged = sections[-1], logged_keys(log)[-1:]
+        cookie = bytes.fromhex(_text(section["initiator-spi"]))
+        ike_keys = [IkeKey(cookie, bytes.fromhex(key)) for key in logged]
+        child = _installed_child(section)
+        if child is None:
+            return Held(_ike_sa(section), None, ike_keys, [])
+        tables, pfs = kernel.read(self._shell), _group(child, default=None)
+        return Held(
+            _ike_sa(section),
+            kernel.child_of(tables, connection, pfs),
+            ike_keys,
+            kernel.keys_of(tables, connection),
+        )
 
-    def keys(self, connection: Connection, log: str) -> tuple[list[IkeKey], list[EspKey]]:
-        """Ka from charon's log (ike level 4), the ESP keys from the kernel."""
-        cookies = [bytes.fromhex(_text(sa["initiator-spi"])) for sa in self._list(connection)]
-        logged = [bytes.fromhex(key) for key in logged_keys(log)]
-        phase1 = [
-            IkeKey(cookie, key) for cookie, key in zip(cookies[-1:], logged[-1:], strict=False)
-        ]
-        return phase1, kernel.keys_of(self._shell, connection)
+    def holds_child(self, connection: Connection) -> bool:
+        """Whether vici lists an installed child."""
+        return any(_installed_child(section) for section in self._list(connection))
+
+    def holds_any(self, connection: Connection) -> bool:
+        """Whether vici lists the connection at all."""
+        return bool(self._list(connection))
 
     def ping(self, connection: Connection, count: int, timeout: float) -> tuple[int, int]:
         """Ping from the container, through the kernel's SAs."""
@@ -154,9 +163,9 @@ class StrongswanDriver(Driver):
         self._command("unload_conn", {"name": connection.name})
         self._command("unload_shared", {"id": connection.name})
 
-    def _list(self, connection: Connection) -> Iterator[Mapping[str, Any]]:
-        for listed in self._session.list_sas({"ike": connection.name}):
-            yield listed[connection.name]
+    def _list(self, connection: Connection) -> list[Mapping[str, Any]]:
+        listed = self._session.list_sas({"ike": connection.name})
+        return [section[connection.name] for section in listed]
 
     def _command(self, name: str, request: dict[str, Any]) -> None:
         try:

@@ -11,7 +11,7 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.drivers import Connection, Driver, DriverError, Host
-from conformance.drivers.base import Attempt, ConfigurationRefusedError
+from conformance.drivers.base import Attempt, ConfigurationRefusedError, Held
 from conformance.matrix.plan import Cell, repeat_command
 from conformance.record.records import (
     Divergence,
@@ -52,6 +52,7 @@ class End:
     connection: Connection
     mark: int = 0
     process: int = 0
+    configured: bool = False
     attempt: Attempt = field(default_factory=lambda: Attempt(established=False))
     state: EndState | None = None
 
@@ -64,20 +65,21 @@ class End:
         """Note where the log and the process stand."""
         self.mark, self.process = self.driver.log_mark(), self.driver.process()
 
-    def observe(self, version: str) -> EndState:
+    def observe(self, version: str) -> Held:
         """Read the SAs and whatever the peer says of the exchange."""
-        ike, child = self.driver.sas(self.connection)
-        return EndState(
+        held = self.driver.held(self.connection, self.log)
+        self.state = EndState(
             peer=self.driver.peer,
             role=self.role,
             address=self.connection.local.address,
             process=self.process,
             version=version,
-            ike=ike,
-            child=child,
+            ike=held.ike,
+            child=held.child,
             notifies=self.attempt.notifies,
             failure=self.attempt.failure,
         )
+        return held
 
 
 class Station(NamedTuple):
@@ -134,7 +136,8 @@ class CellRun:
         )
         self.initiator, self.responder = self.ends
         self._split: dict[str, float] = {}
-        self._keys: tuple[list[IkeKey], list[EspKey]] = ([], [])
+        self._ike_keys: dict[IkeKey, None] = {}
+        self._esp_keys: dict[EspKey, None] = {}
         self._sent = self._answered = 0
         self._deleted: bool | None = None
         self._error: str | None = None
@@ -149,10 +152,12 @@ class CellRun:
             self._error = str(error)
         packets = self._packets()
         messages = dissect(
-            packets, self.cell.combination["cipher"], self.cell.combination["hash"], self._keys[0]
+            packets, self.cell.combination["cipher"], self.cell.combination["hash"], self._ike_keys
         )
         observation = self._observation(packets, messages)
-        evidence = CellEvidence(self.cell, self.ends, packets, messages, self._keys)
+        evidence = CellEvidence(
+            self.cell, self.ends, packets, messages, (self._ike_keys, self._esp_keys)
+        )
         record = make_record(
             observation,
             judge(observation),
@@ -184,7 +189,8 @@ class CellRun:
         finally:
             with self._step("cleanup"):
                 for end in self.ends:
-                    end.driver.remove(end.connection)
+                    if end.configured:
+                        end.driver.remove(end.connection)
 
     def _configure(self, end: End) -> bool:
         try:
@@ -192,6 +198,7 @@ class CellRun:
         except ConfigurationRefusedError as refusal:
             end.attempt = Attempt(established=False, failure=str(refusal))
             return False
+        end.configured = True
         return True
 
     def _negotiate_and_look(self) -> None:
@@ -217,10 +224,9 @@ class CellRun:
         second = self.responder
         second.attempt = second.driver.outcome(second.connection)
         for end, version in zip(self.ends, self._versions, strict=True):
-            end.state = end.observe(version)
-            ike, esp = end.driver.keys(end.connection, end.log)
-            self._keys[0].extend(key for key in ike if key not in self._keys[0])
-            self._keys[1].extend(key for key in esp if key not in self._keys[1])
+            held = end.observe(version)
+            self._ike_keys |= dict.fromkeys(held.ike_keys)
+            self._esp_keys |= dict.fromkeys(held.esp_keys)
 
     def _packets(self) -> list[Packet]:
         time.sleep(DRAIN)
@@ -263,7 +269,7 @@ class CellRun:
         if not self.initiator.attempt.established:
             return None
         return read_traffic(
-            packets, self.initiator.connection, self._keys[1], self._sent, self._answered
+            packets, self.initiator.connection, self._esp_keys, self._sent, self._answered
         )
 
     def _delete_logged(self) -> bool | None:

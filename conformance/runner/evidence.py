@@ -11,7 +11,7 @@ from conformance.runner.capture import pcapng_of
 from conformance.runner.wire import rungs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from conformance.matrix.plan import Cell
     from conformance.record.wireshark import EspKey, IkeKey
@@ -32,7 +32,7 @@ class CellEvidence:
         ends: Sequence[End],
         packets: Sequence[Packet],
         messages: Sequence[WireMessage],
-        keys: tuple[list[IkeKey], list[EspKey]],
+        keys: tuple[Iterable[IkeKey], Iterable[EspKey]],
     ) -> None:
         self._cell, self._ends = cell, ends
         self._packets, self._messages = packets, messages
