@@ -1,4 +1,4 @@
-"""The commands ``lab up``, ``down``, ``status`` and ``doctor``."""
+"""The commands ``lab up``, ``down``, ``status``, ``doctor`` and ``setup``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from conformance.lab.engine import ENGINE_NAMES
 from conformance.lab.host_docker import HostDockerEngine
 from conformance.lab.images import DIGEST_LABEL, LAB_LABEL
 from conformance.lab.lab import running_engine
-from conformance.lab.packages import install_command, missing_tools
+from conformance.lab.packages import TEST_TOOLS, install, install_command, missing_tools
 from conformance.lab.paths import cache_folder
 
 _MARKS = {True: "+", False: "x"}
@@ -61,6 +61,24 @@ def up(engine: str, peers: tuple[str, ...]) -> None:
             screen.print(f"[green]+[/] {name}")
     word = "stood already" if standing.was_running else "is up"
     screen.print(f"The lab {word} on the engine {standing.engine_name}.")
+
+
+@lab.command()
+def setup() -> None:
+    """Install the system packages that the lab and its tests need, where that can be done.
+
+    As root on Debian or Ubuntu they are installed; otherwise the exact command is printed
+    and the exit status is 2. With nothing missing it does nothing. Where the host's
+    Docker can carry the lab, the embedded engine's packages are not asked for.
+
+    \b
+    Example:
+      ipsec-conformance lab setup
+    """
+    missing = missing_tools()
+    if missing and not HostDockerEngine.from_environment().refusal():
+        missing = []
+    install([*missing, *missing_tools(TEST_TOOLS)])
 
 
 @lab.command()

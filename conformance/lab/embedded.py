@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic, sleep
@@ -147,8 +148,11 @@ class EmbeddedEngine:
                 os.close(pipe)
 
 
-def answers(base_url: str, timeout: int = 5) -> bool:
-    """Tell whether a Docker API answers a ping there."""
+def answers(base_url: str, timeout: int = 15) -> bool:
+    """Tell whether a Docker API answers a ping there within ``timeout`` seconds."""
+    kind, _, place = base_url.partition("://")
+    if kind == "unix" and not _listens(place):
+        return False
     try:
         client = docker.DockerClient(base_url=base_url, timeout=timeout)
         try:
@@ -157,3 +161,9 @@ def answers(base_url: str, timeout: int = 5) -> bool:
             client.close()
     except (DockerException, OSError):
         return False
+
+
+def _listens(path: str) -> bool:
+    """Tell whether a socket file takes connections; the SDK leaks a socket finding that out."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conformance.console import step
+from conformance.errors import UserError
 from conformance.lab import xstate
+from conformance.lab.debian import run_tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+_APT_INSTALL = ("apt-get", "install", "--yes", "--no-install-recommends")
 UML_MODULES = Path("/usr/lib/uml/modules")
 
 
@@ -37,6 +42,9 @@ TOOLS = (
 )
 """What every machine needs for the embedded engine."""
 
+TEST_TOOLS = (Tool("tshark", ("tshark",), "decrypts the captures in the tests"),)
+"""What the tests need besides, on any engine."""
+
 COMPILER = Tool("cc", ("gcc", "libc6-dev"), "the helper user-mode Linux needs on CPUs with AMX")
 
 
@@ -45,12 +53,35 @@ def tools() -> tuple[Tool, ...]:
     return (*TOOLS, COMPILER) if xstate.is_needed() else TOOLS
 
 
-def missing_tools(which: Callable[[str], str | None] = shutil.which) -> list[Tool]:
-    """Return the tools that are not on PATH."""
-    return [tool for tool in tools() if which(tool.program) is None]
+def missing_tools(
+    wanted: Sequence[Tool] | None = None, which: Callable[[str], str | None] = shutil.which
+) -> list[Tool]:
+    """Return those of the wanted tools (default: of the embedded engine) that are not on PATH."""
+    return [tool for tool in wanted or tools() if which(tool.program) is None]
 
 
 def install_command(missing: Sequence[Tool]) -> str:
     """Return the exact command that installs what is missing; an empty string for nothing."""
-    packages = sorted({package for tool in missing for package in tool.packages})
-    return f"apt-get install --yes --no-install-recommends {' '.join(packages)}" if packages else ""
+    return " ".join([*_APT_INSTALL, *_packages(missing)]) if missing else ""
+
+
+def install(missing: Sequence[Tool]) -> None:
+    """Install what is missing, on Debian and its kin and as root.
+
+    Raises:
+        UserError: this is not root on such a system, or apt-get failed; it has the command.
+    """
+    command = install_command(missing)
+    if not command:
+        return
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        names = ", ".join(tool.program for tool in missing)
+        raise UserError(f"Programs are missing: {names}.", f"As root: {command}")
+    with step(f"Installing {' '.join(_packages(missing))}"):
+        for arguments in (["apt-get", "update"], command.split()):
+            quiet = ["env", "DEBIAN_FRONTEND=noninteractive", *arguments]
+            run_tool(quiet, "The installation of system packages")
+
+
+def _packages(missing: Sequence[Tool]) -> list[str]:
+    return sorted({package for tool in missing for package in tool.packages})

@@ -117,7 +117,7 @@ def spawn(
     before the journal has the entry, the child sees its gate close and ends.
     """
     gate, opener = os.pipe()
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     pid = os.posix_spawn(
         "/bin/sh",
         ["sh", "-c", _GATE, standard_input, *command],
