@@ -99,16 +99,16 @@ def open_lab(engine: str = "auto", peers: Sequence[str] | None = None) -> Lab:
     wanted = _known(peers)
     state = state_folder()
     with exclusive(state):
-        standing = _standing_engine(state, engine)
-        active = standing or _start_engine(state, engine)
+        active, standing = ensure_engine(state, engine)
         client = docker.DockerClient(base_url=active.base_url, timeout=API_SECONDS)
         images = _ensure_images(client, active, {REFERENCE, *wanted})
         remove_orphans(client)
         ensure_topology(client)
         containers, started = _ensure_containers(client, [images[peer] for peer in wanted])
-        remove_superseded(client, images.values())
+        if not standing:  # nobody else can be using an earlier image
+            remove_superseded(client, images.values())
     built = any(image.was_built for image in images.values())
-    return Lab(client, active, images, containers, bool(standing) and not built and not started)
+    return Lab(client, active, images, containers, standing and not built and not started)
 
 
 def take_down() -> bool:
@@ -136,6 +136,16 @@ def running_engine() -> Engine | None:
     name = Journal(state.journal).engine()
     active = _engine(name, state) if name else None
     return active if active and active.is_running() else None
+
+
+def ensure_engine(state: StateFolder, option: str = "auto") -> tuple[Engine, bool]:
+    """Return the running engine and whether it stood; the caller holds the lock.
+
+    Raises:
+        UserError: no engine can run, or another one stands than the one asked for by name.
+    """
+    standing = _standing_engine(state, option)
+    return standing or _start_engine(state, option), standing is not None
 
 
 def _known(peers: Sequence[str] | None) -> list[str]:

@@ -1,0 +1,143 @@
+"""What stands inside the containers: daemons, ports, kernel, versions, addresses; and a runner."""
+
+from __future__ import annotations
+
+import tomllib
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from testinfra.backend.base import BaseBackend
+from testinfra.host import Host
+
+from conformance.lab import open_lab
+from conformance.lab.containers import BRIDGE, SIDES, address, container_name, inner_address
+from conformance.resources import peer_names, peers_root
+
+if TYPE_CHECKING:
+    from conformance.lab import Lab
+
+pytestmark = pytest.mark.lab
+
+HOSTS = [(peer, side) for peer in peer_names() for side in SIDES]
+DAEMONS = {"strongswan": "charon-systemd", "libreswan": "pluto", "reference": "ipsec-conforman"}
+"""Kind of peer -> the name of its process, which Linux cuts at 15 characters."""
+STATE = "src 192.0.2.1 dst 192.0.2.2 spi 0x7fffffff"
+KEY = "0x000102030405060708090a0b0c0d0e0f"
+ALGORITHMS = {
+    "esp": f"enc 'cbc(aes)' {KEY} auth-trunc 'hmac(sha256)' {KEY} 128",
+    "ah": f"auth-trunc 'hmac(sha1)' {KEY} 96",
+}
+
+
+class SdkBackend(BaseBackend):  # type: ignore[misc]
+    """testinfra over the Docker SDK: no docker program is needed on the host."""
+
+    NAME = "docker-sdk"
+
+    def __init__(self, container: Any) -> None:
+        self.container = container
+        super().__init__(container.name)
+
+    def run(self, command: str, *args: str, **_options: Any) -> Any:
+        line = self.get_command(command, *args)
+        status, (output, errors) = self.container.exec_run(["sh", "-c", line], demux=True)
+        return self.result(status, self.encode(line), output or b"", errors or b"")
+
+
+def manifest(peer: str) -> dict[str, Any]:
+    return tomllib.loads((peers_root() / peer / "peer.toml").read_text())
+
+
+@pytest.fixture(params=HOSTS, ids=lambda host: f"{host[0]}-{host[1]}")
+def place(request: pytest.FixtureRequest) -> tuple[str, str]:
+    peer, side = request.param
+    return peer, side
+
+
+@pytest.fixture
+def host(lab: Lab, place: tuple[str, str]) -> Any:
+    return Host(SdkBackend(lab.containers[container_name(*place)]))
+
+
+def test_the_daemon_is_the_first_process(host: Any, place: tuple[str, str]) -> None:
+    """Read from /proc: the guest's kernel does not tell ps its boot time."""
+    name = DAEMONS[manifest(place[0])["kind"]]
+    assert host.file("/proc/1/comm").content_string.strip() == name
+
+
+def test_the_ports_of_ike_are_bound(host: Any, place: tuple[str, str]) -> None:
+    bound = {line.split()[3] for line in host.check_output("ss -Hlun").splitlines()}
+    for port in (500, 4500):
+        assert bound & {f"0.0.0.0:{port}", f"{address(*place)}:{port}"}
+
+
+@pytest.mark.parametrize("protocol", ["esp", "ah"])
+def test_the_kernel_takes_a_state(host: Any, protocol: str) -> None:
+    state = f"ip xfrm state %s {STATE} proto {protocol}"
+    add = (state % "add") + f" mode transport {ALGORITHMS[protocol]}"
+    done = host.run(f"{add} && {state % 'get'} && {state % 'delete'}")
+    assert done.rc == 0, done.stderr
+    assert f"proto {protocol} spi 0x7fffffff" in done.stdout
+
+
+def test_the_version_is_the_declared_one(host: Any, place: tuple[str, str]) -> None:
+    software = manifest(place[0])["software"]
+    done = host.run(
+        " ".join(["%s"] * len(software["version_command"])), *software["version_command"]
+    )
+    assert software["version_output"] in done.stdout
+
+
+def test_the_addresses_are_those_of_the_plan(host: Any, place: tuple[str, str]) -> None:
+    assert inner_address(*place) in host.interface("lo").addresses
+    assert address(*place) in host.interface("eth0").addresses
+
+
+def test_every_host_reaches_the_next(host: Any, place: tuple[str, str]) -> None:
+    neighbour = HOSTS[(HOSTS.index(place) + 1) % len(HOSTS)]
+    assert host.run("ping -c 1 -W 5 %s", address(*neighbour)).rc == 0
+
+
+def test_a_standing_lab_is_found_quickly(lab: Lab) -> None:
+    started = monotonic()
+    again = open_lab()
+    again.client.close()
+    assert monotonic() - started < 2
+    assert again.was_running
+    assert set(again.containers) == set(lab.containers)
+
+
+def test_the_record_can_say_where_it_ran(lab: Lab) -> None:
+    facts = lab.describe()
+    assert facts["engine"] == lab.engine_name
+    assert set(facts["images"]) == set(peer_names())
+    assert all(image["id"].startswith("sha256:") for image in facts["images"].values())
+
+
+def test_a_runner_echoes_binary_lines_until_its_input_ends(lab: Lab) -> None:
+    lines = [bytes(range(11, 256)), b"", b"x" * 100_000]
+    runner = lab.runner(["cat"])
+    runner.write(b"\n".join(lines) + b"\n")
+    runner.close_stdin()
+    assert list(runner) == lines
+    assert runner.wait() == 0
+
+
+def test_a_runners_errors_and_exit_status_are_kept(lab: Lab) -> None:
+    runner = lab.runner(["sh", "-c", "echo out; echo reason >&2; exit 7"])
+    assert list(runner.lines()) == [b"out"]
+    assert (runner.errors(), runner.wait()) == ("reason\n", 7)
+
+
+def test_a_runner_sees_the_bridge_and_the_engine(lab: Lab) -> None:
+    command = f"cat /sys/class/net/{BRIDGE}/operstate; test -S /var/run/docker.sock && echo socket"
+    runner = lab.runner(["sh", "-c", command])
+    assert list(runner) == [b"up", b"socket"]
+    assert runner.wait() == 0
+
+
+def test_a_killed_runner_leaves_no_container(lab: Lab) -> None:
+    runner = lab.runner(["sleep", "600"])
+    runner.kill()
+    assert runner.id not in {c.id for c in lab.client.containers.list(all=True)}
