@@ -1,4 +1,4 @@
-"""The screen: progress and messages, always on standard error so that standard output stays data."""
+"""The screen: progress and messages, on standard error, so that standard output stays data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.console import Console
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-screen = Console(stderr=True, highlight=False)
+screen = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @contextmanager

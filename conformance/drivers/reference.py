@@ -60,7 +60,7 @@ class ReferenceDriver(Driver):
             local_selector=connection.selector(connection.local),
             remote_selector=connection.selector(connection.remote),
             seed=connection.seed,
-            deviations=[],
+            retransmit={"timeout": 1.0, "factor": 1.8, "tries": 3},
         )
 
     def initiate(self, connection: Connection, timeout: float) -> Attempt:

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 Variant = tuple[str, bytes]
 """A mistake, as the end of "it would match if ...", and the hash that it gives."""
 
+NO_PROOF_ANSWERED = (
+    "a peer with another pre-shared key cannot read our identity and hash, and may stay silent"
+)
+"""What explains that message 5 of Main Mode is not answered."""
+
 _UDP_500 = b"\x11\x01\xf4"
 
 

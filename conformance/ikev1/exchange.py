@@ -138,7 +138,8 @@ class Exchange:
             return
         if waiting.exhausted:
             reason, cause = f"no valid answer after {waiting.sent} transmissions", self.rejection
-            text = f"{reason}; the last message was rejected: {cause.reason}" if cause else reason
+            why = f"the last message was rejected: {cause.reason}" if cause else self._silence()
+            text = f"{reason}; {why}" if why else reason
             self.fail(text, cause.divergence if cause else None)
             return
         waiting.repeat(now)
@@ -203,6 +204,11 @@ class Exchange:
             error.divergence = error.divergence or self._explain_garbage(message.header)
             raise
         return rule
+
+    def _silence(self) -> str:
+        """What would explain that nothing came back; empty where nothing is known to."""
+        proof_sent = self.role is Role.INITIATOR and self.state is State.EXPECT_ID
+        return diagnose.NO_PROOF_ANSWERED if proof_sent else ""
 
     def _explain_garbage(self, header: Header) -> Divergence | None:
         waiting_for_proof = header.encrypted and self.state is State.EXPECT_ID

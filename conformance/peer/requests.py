@@ -7,7 +7,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from conformance.ikev1.config import Config, Identification, Phase1Proposal, Phase2Proposal
+from conformance.ikev1.config import (
+    Config,
+    Identification,
+    Phase1Proposal,
+    Phase2Proposal,
+    RetransmitPolicy,
+)
 
 RequestT = TypeVar("RequestT", bound=msgspec.Struct)
 
@@ -68,6 +74,7 @@ class Configure(_Request, frozen=True, kw_only=True):
     deviations: tuple[str, ...] = ()
     """Names of conformance.ikev1.deviations."""
     remote_port: int = 500
+    retransmit: RetransmitPolicy = RetransmitPolicy()
 
     def __repr__(self) -> str:
         return f"Configure({self.name!r}, {self.remote})"
@@ -100,6 +107,7 @@ class Configure(_Request, frozen=True, kw_only=True):
             ),
             local_selector=Identification.selector(str(self.local_selector)),
             remote_selector=Identification.selector(str(self.remote_selector)),
+            retransmit=self.retransmit,
         )
 
 

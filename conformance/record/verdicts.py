@@ -201,13 +201,13 @@ RULES: tuple[Rule, ...] = (
         "{peer} answered {notify} to what it claims to support",
         "RFC 2408 5.4",
     ),
-    Rule("error-notify", Verdict.FAIL, _error_notify, "{peer} sent {notify}", "RFC 2408 3.14.1"),
     Rule(
         "divergence",
         Verdict.FAIL,
         _diverged,
         "{name} differs: expected {expected}, got {got}{explanation}",
     ),
+    Rule("error-notify", Verdict.FAIL, _error_notify, "{peer} sent {notify}", "RFC 2408 3.14.1"),
     Rule(
         "one-sided",
         Verdict.FAIL,

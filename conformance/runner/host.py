@@ -49,12 +49,16 @@ def run_cells(
     *,
     started: Callable[[str], None],
     finished: Callable[[Record], None],
+    psk: str = PSK,
 ) -> None:
     """Run ``cells`` in the lab and write each record into ``run`` as it comes.
 
+    Another ``psk`` than the lab's goes to the peers that take theirs with the connection, so that
+    they differ from the others.
+
     RunnerError, with the runner's last words, where it ends early; what came before stays.
     """
-    job = make_job(manifests, cells, run.plan.seed)
+    job = make_job(manifests, cells, run.plan.seed, psk)
     runner = lab.runner(COMMAND)
     try:
         runner.write(msgspec.json.encode(job) + b"\n")
@@ -81,7 +85,9 @@ def run_cells(
         runner.kill()
 
 
-def make_job(manifests: Mapping[str, Manifest], cells: Sequence[Cell], seed: int) -> Job:
+def make_job(
+    manifests: Mapping[str, Manifest], cells: Sequence[Cell], seed: int, psk: str = PSK
+) -> Job:
     """The job for these cells: side ``a`` of every peer initiates, side ``b`` responds."""
     return Job(
         initiators={cell.initiator: station(manifests, cell.initiator, "a") for cell in cells},
@@ -89,7 +95,7 @@ def make_job(manifests: Mapping[str, Manifest], cells: Sequence[Cell], seed: int
         cells=tuple(cells),
         seed=seed,
         bridge=containers.BRIDGE,
-        psk=PSK,
+        psk=psk,
         timeout=NEGOTIATION,
     )
 

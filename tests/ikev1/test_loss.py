@@ -119,6 +119,19 @@ def test_pauses_grow_until_patience_ends(make_pair: Callable[..., Any]) -> None:
     assert failure.reason == "no valid answer after 3 transmissions"
 
 
+def test_silence_after_our_proof_is_explained(make_pair: Callable[..., Any]) -> None:
+    """Message 5 without an answer: what it most likely means stands in the failure."""
+    pair = make_pair()
+
+    def only_the_first_four(number: int, data: bytes) -> list[bytes]:
+        return [data] if number < 5 else []
+
+    pair.handshake(only_the_first_four)
+    pair.pass_time(only_the_first_four)
+    (failure,) = pair.of_initiator(ExchangeFailed)
+    assert "another pre-shared key" in failure.reason
+
+
 def test_failure_names_the_last_rejection(make_pair: Callable[..., Any]) -> None:
     """The responder's patience ends with the reason why MM5 was no use."""
     pair = make_pair(

@@ -86,6 +86,8 @@ CASES: list[Case] = [
      "libreswan-4.10 sent AUTHENTICATION-FAILED", None),
     ("divergence", lambda o: bare(o, divergence=HASH_R), Verdict.FAIL,
      "HASH_R differs: expected aa, got bb (it matches with port 0 in the ID payload)", None),
+    ("divergence", lambda o: bare(o, divergence=HASH_R, **refused("PAYLOAD-MALFORMED")),
+     Verdict.FAIL, "HASH_R differs", None),
     ("divergence", lambda o: bare(o, divergence=HASH_R, timed_out=True), Verdict.FAIL,
      "HASH_R differs", None),
     ("one-sided", lambda o: at(o, "responder", child=None, failure="no route"), Verdict.FAIL,

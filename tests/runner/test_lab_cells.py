@@ -12,7 +12,7 @@ from conformance.matrix import load_manifests, make_plan
 from conformance.record import Record, Run, Verdict
 from conformance.report.html import write_report
 from conformance.resources import peers_root
-from conformance.runner.host import run_cells
+from conformance.runner.host import PSK, run_cells
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,3 +129,36 @@ def test_the_pages_show_the_run(run: Run) -> None:
     for record in run.records():
         assert record.cell in page
         assert (run.cell_folder(record.cell) / "index.html").is_file()
+
+
+def test_another_psk_fails_with_its_reason_and_harms_nothing(lab: Lab, tmp_path: Path) -> None:
+    """Libreswan keeps the lab's PSK, the others get another: each cell says why it failed.
+
+    Afterwards the same daemons, as the same processes, pass again.
+    """
+    manifests = load_manifests(peers_root())
+    pairings = [("libreswan-4.10", "reference"), ("reference", "libreswan-4.10")]
+    plan = make_plan(manifests, pairings=pairings, limit=1)
+    runs = []
+    for psk in ("another", PSK):
+        run = Run.create(tmp_path, plan, lab.describe())
+        run_cells(
+            lab,
+            manifests,
+            run,
+            plan.cells,
+            started=lambda _: None,
+            finished=lambda _: None,
+            psk=psk,
+        )
+        runs.append(run.records())
+    refused, passed = runs
+    assert [record.verdict for record in refused] == [Verdict.FAIL] * 2
+    assert all("another pre-shared key" in record.reason for record in refused)
+    assert refused[0].divergence is not None
+    assert refused[0].divergence.name == "SKEYID_e"
+    assert [record.verdict for record in passed] == [Verdict.PASS] * 2
+    for bad, good in zip(refused, passed, strict=True):
+        assert bad.alive
+        assert bad.initiator.process == good.initiator.process
+        assert bad.responder.process == good.responder.process
