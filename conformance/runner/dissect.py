@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from conformance.runner.capture import Packet
 
 IKE_PORT = 500
+NO_KEY = "neither end tells the key of this ISAKMP SA"
 UDP = 17
 UDP_HEADER = struct.Struct(">HHHH")
 
@@ -76,6 +77,8 @@ class Dissector:
         if data in self._seen:
             return WireMessage(time, source, header, None, retransmission=True)
         self._seen.add(data)
+        if header.encrypted and header.cookie_i not in self._keys:
+            return WireMessage(time, source, header, None, trouble=NO_KEY)
         try:
             message, state = parse_message(header, data, self._state(header))
         except DecodeError as error:

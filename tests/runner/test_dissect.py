@@ -15,7 +15,7 @@ from conformance.ipsec.ip import Ipv4Packet
 from conformance.record.transcript import ladder
 from conformance.record.wireshark import IkeKey
 from conformance.runner.capture import Packet, pcapng_of
-from conformance.runner.dissect import WireMessage, dissect
+from conformance.runner.dissect import NO_KEY, WireMessage, dissect
 from conformance.runner.wire import deletes_seen, rungs, wire_notifies
 
 A, B = "10.77.0.11", "10.77.0.12"
@@ -108,6 +108,7 @@ def test_without_a_key_nothing_is_claimed() -> None:
     messages = dissect(packets, "aes128", "sha256", [])
     assert deletes_seen(messages) is None
     assert wire_notifies(messages) == ()
+    assert {message.trouble for message in messages if message.header.encrypted} == {NO_KEY}
 
 
 def test_a_wrong_key_is_told_and_not_raised() -> None:
