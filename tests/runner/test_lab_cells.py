@@ -81,7 +81,10 @@ def test_every_pairing_passes(run: Run, pairing: tuple[str, str], mode: str) -> 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("pairing", WITH_REFERENCE, ids=" to ".join)
 def test_tshark_decrypts_ike(run: Run, pairing: tuple[str, str], mode: str) -> None:
-    """Identities in Main Mode 5 and 6, three Quick Mode messages, and the Deletes."""
+    """Identities in Main Mode 5 and 6, three Quick Mode messages, and the Deletes.
+
+    Between two hosts IDci and IDcr may be left out, which pluto does (RFC 2409 5.5).
+    """
     folder = run.cell_folder(record_of(run, pairing, mode).cell)
     fields = ("-T", "fields", "-e", "isakmp.exchangetype", "-e", "isakmp.typepayload")
     rows = [line.split("\t") for line in opened(folder, "-Y", "isakmp.flag_e == 1", *fields)]
@@ -91,7 +94,8 @@ def test_tshark_decrypts_ike(run: Run, pairing: tuple[str, str], mode: str) -> N
     deletes = [types for exchange, types in payloads if exchange == "5" and "12" in types]
     assert [types[:2] for types in main] == [["5", "8"], ["5", "8"]]
     assert [types[0] for types in quick] == ["8", "8", "8"]
-    assert quick[0].count("5") == quick[1].count("5") == 2
+    assert quick[0].count("5") == quick[1].count("5")
+    assert quick[0].count("5") in ({2} if mode == "tunnel" else {0, 2})
     assert "4" in quick[0]
     assert "4" in quick[1]
     assert deletes
