@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -10,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from conformance.console import screen, step
+from conformance.errors import UserError
 from conformance.lab.debian import SOURCES, bootstrap, run_tool
 
 GUEST_FOLDER = Path(__file__).with_name("guest")
@@ -57,8 +59,15 @@ def root_disk(cache: Path) -> Path:
 
 
 def images_disk(cache: Path) -> Path:
-    """Return the disk of the guest's images, checked, or made anew where it cannot be repaired."""
+    """Return the disk of the guest's images, checked, or made anew where it cannot be repaired.
+
+    Raises:
+        UserError: another guest has it.
+    """
     disk = cache / "images.ext4"
+    if disk.exists() and _is_in_use(disk):
+        hint = "Take that lab down first, or set IPSEC_CONFORMANCE_CACHE to another folder."
+        raise UserError(f"Another lab's guest has the disk {disk}.", hint)
     if disk.exists() and not _is_sound(disk):
         screen.print("The disk of images is damaged beyond repair and is made anew.")
         disk.unlink()
@@ -93,6 +102,16 @@ def _make_disk(disk: Path, size: str, content: Path | None = None) -> None:
     filling = ["-d", str(content)] if content else []
     run_tool(["mkfs.ext4", "-q", "-F", *filling, str(partial), size], f"The disk {disk.name}")
     os.replace(partial, disk)  # noqa: PTH105 - the atomic replacement is the point
+
+
+def _is_in_use(disk: Path) -> bool:
+    """Tell whether a guest holds the lock that user-mode Linux takes on a disk it writes."""
+    with disk.open("r+b") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _is_sound(disk: Path) -> bool:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,11 +18,12 @@ from conformance.lab import embedded, packages, xstate
 from conformance.lab.debian import run_tool
 from conformance.lab.doctor import diagnose
 from conformance.lab.embedded import EmbeddedEngine
-from conformance.lab.guest_root import recipe_digest
+from conformance.lab.guest_root import images_disk, recipe_digest
 from conformance.lab.network import LabNamespace
 from conformance.lab.state import Journal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from conformance.lab.paths import StateFolder
@@ -170,3 +174,25 @@ def test_every_command_teaches_by_example(command: str) -> None:
 
 def test_the_recipe_has_a_digest() -> None:
     assert len(recipe_digest()) == 12
+
+
+def test_a_disk_another_guest_has_is_not_touched(tmp_path: Path) -> None:
+    """POSIX locks, as user-mode Linux takes them; a check of a mounted disk would destroy it."""
+    disk = tmp_path / "images.ext4"
+    disk.write_bytes(b"not a file system")
+    with process_with_lock(disk), pytest.raises(UserError, match="Another lab"):
+        images_disk(tmp_path)
+    assert disk.read_bytes() == b"not a file system"
+
+
+@contextmanager
+def process_with_lock(path: Path) -> Iterator[None]:
+    """Hold the lock in another process: a process's own locks never stand in its way."""
+    program = "import fcntl, sys; f = open(sys.argv[1], 'r+b'); fcntl.lockf(f, fcntl.LOCK_EX)"
+    waits = "; print('locked', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", program + waits, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"locked\n"
+        yield
+        holder.communicate()
