@@ -101,40 +101,52 @@ def open_lab(engine: str = "auto", peers: Sequence[str] | None = None) -> Lab:
     with exclusive(state):
         active, standing = ensure_engine(state, engine)
         client = docker.DockerClient(base_url=active.base_url, timeout=API_SECONDS)
-        images = _ensure_images(client, active, {REFERENCE, *wanted})
-        remove_orphans(client)
-        ensure_topology(client)
-        containers, started = _ensure_containers(client, [images[peer] for peer in wanted])
-        if not standing:  # nobody else can be using an earlier image
-            remove_superseded(client, images.values())
-    built = any(image.was_built for image in images.values())
-    return Lab(client, active, images, containers, standing and not built and not started)
+        try:
+            return _fill(client, active, wanted, standing=standing)
+        except BaseException:
+            client.close()
+            if not standing:
+                _tear_down(state)
+            raise
 
 
 def take_down() -> bool:
     """Remove the lab and everything it made outside its cache; tell whether there was one."""
     state = state_folder()
-    journal = Journal(state.journal)
     with exclusive(state):
-        name = journal.engine()
-        if name is not None:
-            active = _engine(name, state)
-            if active.is_running():
-                with (
-                    step("Removing the lab's containers"),
-                    closing(docker.DockerClient(base_url=active.base_url, timeout=60)) as client,
-                ):
-                    remove_all(client)
-            active.stop()
-        journal.undo()
-    return name is not None
+        return _tear_down(state)
+
+
+def _fill(client: DockerClient, active: Engine, peers: Sequence[str], *, standing: bool) -> Lab:
+    """Have the images, the network, the volume and the containers of these peers."""
+    images = _ensure_images(client, active, {REFERENCE, *peers})
+    remove_orphans(client)
+    ensure_topology(client)
+    containers, started = _ensure_containers(client, [images[peer] for peer in peers])
+    if not standing:  # nobody else can be using an earlier image
+        remove_superseded(client, images.values())
+    built = any(image.was_built for image in images.values())
+    return Lab(client, active, images, containers, standing and not built and not started)
+
+
+def _tear_down(state: StateFolder) -> bool:
+    journal = Journal(state.journal)
+    active = _recorded_engine(state)
+    if active is not None:
+        if active.is_running():
+            with (
+                step("Removing the lab's containers"),
+                closing(docker.DockerClient(base_url=active.base_url, timeout=60)) as client,
+            ):
+                remove_all(client)
+        active.stop()
+    journal.undo()
+    return active is not None
 
 
 def running_engine() -> Engine | None:
     """Return the engine of the lab that stands now, or None."""
-    state = state_folder()
-    name = Journal(state.journal).engine()
-    active = _engine(name, state) if name else None
+    active = _recorded_engine(state_folder())
     return active if active and active.is_running() else None
 
 
@@ -156,9 +168,13 @@ def _known(peers: Sequence[str] | None) -> list[str]:
     return names if peers is None else sorted(set(peers))
 
 
-def _engine(name: str, state: StateFolder) -> Engine:
-    if name == "docker":
-        return HostDockerEngine.from_environment()
+def _recorded_engine(state: StateFolder) -> Engine | None:
+    """Return the engine the journal names, wherever DOCKER_HOST points by now."""
+    entry = Journal(state.journal).engine()
+    if entry is None:
+        return None
+    if entry["name"] == "docker":
+        return HostDockerEngine(entry["base_url"])
     return EmbeddedEngine(state, cache_folder())
 
 
@@ -169,8 +185,7 @@ def _standing_engine(state: StateFolder, option: str) -> Engine | None:
         UserError: another engine was asked for by name than the one that stands.
     """
     journal, name = Journal(state.journal), engines.requested(option)
-    recorded = journal.engine()
-    active = _engine(recorded, state) if recorded else None
+    active = _recorded_engine(state)
     if active is None or not active.is_running():
         if journal.entries():
             with step("Cleaning up after a lab that was killed"):
@@ -186,11 +201,11 @@ def _start_engine(state: StateFolder, option: str) -> Engine:
     host = HostDockerEngine.from_environment()
     builders: dict[str, Callable[[], Engine]] = {
         "docker": lambda: host,
-        "embedded": lambda: _engine("embedded", state),
+        "embedded": lambda: EmbeddedEngine(state, cache_folder()),
     }
     active = engines.choose(engines.requested(option), host.refusal, builders)
     journal = Journal(state.journal)
-    journal.write("engine", name=active.name)
+    journal.write("engine", name=active.name, base_url=active.base_url)
     try:
         active.start()
     except BaseException:

@@ -70,10 +70,10 @@ class Journal:
         lines = self.path.read_text().split("\n")[:-1]
         return [json.loads(line) for line in lines]
 
-    def engine(self) -> str | None:
-        """Return the name of the engine that was started, or None when none was."""
-        names = [entry["name"] for entry in self.entries() if entry["kind"] == "engine"]
-        return names[-1] if names else None
+    def engine(self) -> dict[str, Any] | None:
+        """Return the entry of the engine that was started, or None when none was."""
+        engines = [entry for entry in self.entries() if entry["kind"] == "engine"]
+        return engines[-1] if engines else None
 
     def processes(self) -> list[Process]:
         """Return the processes written down, dead or alive."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tomllib
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -10,11 +12,16 @@ import pytest
 from testinfra.backend.base import BaseBackend
 from testinfra.host import Host
 
+from conformance.errors import UserError
 from conformance.lab import open_lab
 from conformance.lab.containers import BRIDGE, SIDES, address, container_name, inner_address
+from conformance.lab.context import BuildContext
+from conformance.lab.images import ensure_image
 from conformance.resources import peer_names, peers_root
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conformance.lab import Lab
 
 pytestmark = pytest.mark.lab
@@ -142,3 +149,32 @@ def test_a_killed_runner_leaves_no_container(lab: Lab) -> None:
     runner = lab.runner(["sleep", "600"])
     runner.kill()
     assert runner.id not in {c.id for c in lab.client.containers.list(all=True)}
+
+
+def test_an_image_that_does_not_build_says_why_and_leaves_none(lab: Lab, tmp_path: Path) -> None:
+    dockerfile = tmp_path / "Dockerfile"
+    dockerfile.write_text("FROM debian:bookworm-slim\nRUN echo the reason; exit 9\n")
+    context = BuildContext("broken", {"Dockerfile": dockerfile})
+    with pytest.raises(UserError, match="image of broken does not build") as error:
+        ensure_image(lab.client, context)
+    assert "the reason" in error.value.hint
+    assert not lab.client.images.list(name="ipsec-conformance/broken")
+
+
+def test_the_runner_of_a_killed_command_is_removed_by_the_next(lab: Lab) -> None:
+    program = (
+        "import time; from conformance.lab import open_lab;"
+        " print(open_lab().runner(['sleep', '600']).id, flush=True); time.sleep(600)"
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        orphan = other.stdout.readline().strip()
+        other.kill()
+    own = lab.runner(["sleep", "600"])
+    open_lab().client.close()
+    standing = {container.id for container in lab.client.containers.list()}
+    own.kill()
+    assert own.id in standing
+    assert orphan
+    assert orphan not in standing

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,7 +58,7 @@ def traces() -> dict[str, object]:
 
 
 def guest_of(state: StateFolder) -> Process:
-    return next(p for p in Journal(state.journal).processes() if p.program == "linux.uml")
+    return next(p for p in processes(state) if p.program == "linux.uml")
 
 
 def kernel_of(engine: EmbeddedEngine) -> str:
@@ -93,3 +94,22 @@ def test_a_killed_guest_is_cleaned_and_booted_again_and_down_leaves_nothing(
     assert not own_state.path.exists()
     assert traces() == before
     assert "Power down" in engine.console_log.read_text()
+
+
+def test_a_command_killed_in_mid_boot_is_cleaned_by_the_next(own_state: StateFolder) -> None:
+    before = traces()
+    command = [sys.executable, "-m", "conformance", "lab", "up", "--engine", "embedded"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as up:
+        booting = wait_until(
+            lambda: any(p.program == "linux.uml" for p in processes(own_state)), 60
+        )
+        up.kill()
+    assert booting
+    left = processes(own_state)
+    assert take_down()
+    assert not any(list(process.members()) for process in left)
+    assert traces() == before
+
+
+def processes(state: StateFolder) -> list[Process]:
+    return Journal(state.journal).processes()

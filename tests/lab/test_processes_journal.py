@@ -102,11 +102,12 @@ def test_a_process_that_ignores_sigterm_is_killed(journal: Journal) -> None:
 
 
 def test_a_line_cut_off_by_a_kill_is_not_an_entry(journal: Journal) -> None:
-    journal.write("engine", name="embedded")
+    entry = {"kind": "engine", "name": "docker", "base_url": "unix:///docker.sock"}
+    journal.write(**entry)
     with journal.path.open("a") as file:
         file.write('{"kind": "names')
-    assert journal.entries() == [{"kind": "engine", "name": "embedded"}]
-    assert journal.engine() == "embedded"
+    assert journal.entries() == [entry]
+    assert journal.engine() == entry
 
 
 def test_an_unknown_kind_is_refused_when_it_is_written(journal: Journal) -> None:
