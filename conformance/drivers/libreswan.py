@@ -14,12 +14,11 @@ from conformance.drivers.base import (
     Attempt,
     ConfigurationRefusedError,
     Connection,
-    Driver,
     DriverError,
     Held,
     poll,
 )
-from conformance.drivers.shell import Shell
+from conformance.drivers.daemon import DaemonDriver
 from conformance.record.records import IkeSa
 from conformance.resources import peers_root
 
@@ -67,25 +66,21 @@ ESTABLISHED = "IPsec SA established"
 REFUSED = re.compile(r"failed to add connection: (.*)")
 """Pluto tells why in its log; addconn's own output stays empty."""
 
-DELETE_RECEIVED = "received Delete SA"
 
-
-class LibreswanDriver(Driver):
+class LibreswanDriver(DaemonDriver):
     """One pluto."""
+
+    delete_received = "received Delete SA"
 
     def open(self) -> None:
         """Open the shell and wait until pluto answers whack."""
-        self._shell = Shell(self.container)
+        super().open()
         if not poll(lambda: self._whack("--briefstatus").status == 0, START):
             raise DriverError(f"{self.name}: pluto does not answer whack")
 
-    def close(self) -> None:
-        """Close the shell."""
-        self._shell.close()
-
     def version(self) -> str:
         """The version in ``ipsec --version``, such as ``4.10``."""
-        output = self._shell.run(["ipsec", "--version"]).output
+        output = self.shell.run(["ipsec", "--version"]).output
         found = re.search(r"Libreswan (?:U)?(\d[\w.]*)", output)
         if not found:
             raise DriverError(f"{self.name}: no version in {output.strip()!r}")
@@ -107,7 +102,7 @@ class LibreswanDriver(Driver):
         path = SHARED / f"{self.name}.conf"
         path.write_text(self._template.render(template_values(connection)))
         mark = self.log_mark()
-        loaded = self._shell.run([f"{LIBEXEC}/addconn", "--config", str(path), connection.name])
+        loaded = self.shell.run([f"{LIBEXEC}/addconn", "--config", str(path), connection.name])
         if loaded.status != 0:
             told = REFUSED.findall(self.log_since(mark))
             if not told:
@@ -131,7 +126,7 @@ class LibreswanDriver(Driver):
     def held(self, connection: Connection, log: str) -> Held:
         """The ISAKMP SA as whack tells it and the kernel's child SA; pluto tells no phase 1 key."""
         del log
-        read = self._shell.run(STATUS, kernel.STATES, kernel.POLICIES).output
+        read = self.shell.run(STATUS, kernel.STATES, kernel.POLICIES).output
         status = _of(connection, read)
         esp = ESP_NEWEST.search(status)
         if not esp:
@@ -147,28 +142,20 @@ class LibreswanDriver(Driver):
         """Whether whack's status lists a state of the connection."""
         return STATE.search(self._status(connection)) is not None
 
-    def ping(self, connection: Connection, count: int, timeout: float) -> tuple[int, int]:
-        """Ping from the container, through the kernel's SAs."""
-        return kernel.ping(self._shell, connection, count, timeout)
-
     def terminate(self, connection: Connection, timeout: float) -> None:
         """``whack --terminate``: Delete for the child and for the ISAKMP SA."""
         self._whack("--name", connection.name, "--terminate", limit=timeout)
 
-    def logged_delete(self, log: str) -> bool:
-        """Look for the daemon's own words."""
-        return DELETE_RECEIVED in log
-
     def remove(self, connection: Connection) -> None:
         """``whack --delete``: the connection and its states."""
         self._whack("--name", connection.name, "--delete")
-        kernel.flush(self._shell, connection)
+        kernel.flush(self.shell, connection)
 
     def _status(self, connection: Connection) -> str:
-        return _of(connection, self._shell.run(STATUS).output)
+        return _of(connection, self.shell.run(STATUS).output)
 
     def _whack(self, *arguments: str, limit: float | None = None) -> Result:
-        return self._shell.run([f"{LIBEXEC}/whack", *arguments], limit=limit)
+        return self.shell.run([f"{LIBEXEC}/whack", *arguments], limit=limit)
 
 
 TIMED_OUT = 124

@@ -14,12 +14,11 @@ from conformance.drivers.base import (
     SHARED,
     Attempt,
     Connection,
-    Driver,
     DriverError,
     Held,
     poll,
 )
-from conformance.drivers.shell import Shell
+from conformance.drivers.daemon import DaemonDriver
 from conformance.record.records import IkeSa
 from conformance.record.wireshark import IkeKey
 
@@ -54,25 +53,25 @@ NOTIFY = re.compile(
     r"(?:received|generating|parsed) [^\n]*?\b([A-Z]+(?:_[A-Z]+)+)\b(?: error)? notify"
 )
 
-DELETE_RECEIVED = "received DELETE for"
 
-
-class StrongswanDriver(Driver):
+class StrongswanDriver(DaemonDriver):
     """One charon."""
+
+    delete_received = "received DELETE for"
 
     def open(self) -> None:
         """Connect to charon's vici socket and open a shell beside it."""
+        super().open()
         path = str(SHARED / f"{self.name}.vici")
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         if not poll(lambda: self._socket.connect_ex(path) == 0, START):
             raise DriverError(f"{self.name}: charon's vici socket does not answer")
         self._session = vici.Session(self._socket)
-        self._shell = Shell(self.container)
 
     def close(self) -> None:
         """Close the vici connection and the shell."""
         self._socket.close()
-        self._shell.close()
+        super().close()
 
     def version(self) -> str:
         """The version charon reports."""
@@ -122,7 +121,7 @@ class StrongswanDriver(Driver):
         child = _installed_child(section)
         if child is None:
             return Held(_ike_sa(section), None, ike_keys, [])
-        tables, pfs = kernel.read(self._shell), _group(child, default=None)
+        tables, pfs = kernel.read(self.shell), _group(child, default=None)
         return Held(
             _ike_sa(section),
             kernel.child_of(tables, connection, pfs),
@@ -138,10 +137,6 @@ class StrongswanDriver(Driver):
         """Whether vici lists the connection at all."""
         return bool(self._list(connection))
 
-    def ping(self, connection: Connection, count: int, timeout: float) -> tuple[int, int]:
-        """Ping from the container, through the kernel's SAs."""
-        return kernel.ping(self._shell, connection, count, timeout)
-
     def terminate(self, connection: Connection, timeout: float) -> None:
         """Terminate the IKE SA, which deletes its children first."""
         request = {"ike": connection.name, "timeout": str(int(timeout * 1000))}
@@ -150,10 +145,6 @@ class StrongswanDriver(Driver):
         except CommandException as error:
             if "no matching SAs" not in str(error):
                 raise DriverError(f"{self.name}: terminate: {error}") from error
-
-    def logged_delete(self, log: str) -> bool:
-        """Look for the daemon's own words."""
-        return DELETE_RECEIVED in log
 
     def remove(self, connection: Connection) -> None:
         """End what is left without waiting for the other end, and unload connection and PSK."""
