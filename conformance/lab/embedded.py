@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 GUEST_MEMORY = "3G"
 BOOT_SECONDS = 120.0
-HALT_SECONDS = 30.0
+HALT_SECONDS = 20.0
+"""A guest that still boots obeys late or not at all; then it is killed."""
 _CONSOLE_TAIL = 15
 
 

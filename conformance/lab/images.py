@@ -145,13 +145,15 @@ def build(client: DockerClient, context: BuildContext, digest: str) -> str:
 
 
 def _follow(peer: str, stream: Iterable[dict[str, Any]]) -> None:
-    """Read a build's output to its end; raise on its error line."""
+    """Read a build's output to its end, so that its connection is free again; then judge it."""
     lines: list[str] = []
+    failed = False
     try:
         for event in stream:
-            lines += [line for line in event.get("stream", "").splitlines() if line.strip()]
-            if "error" in event:
-                tail = "\n".join([*lines[-_TAIL:], event["error"].strip()])
-                raise UserError(f"The image of {peer} does not build.", tail)
+            text = event.get("error") or event.get("stream", "")
+            lines += [line for line in text.splitlines() if line.strip()]
+            failed = failed or "error" in event
     except (APIError, RequestException) as error:
         raise UserError(f"The image of {peer} does not build: {error}") from error
+    if failed:
+        raise UserError(f"The image of {peer} does not build.", "\n".join(lines[-_TAIL:]))
