@@ -55,7 +55,7 @@ class Lab:
     containers: dict[str, Container]
     """By container name."""
     was_running: bool
-    """Everything stood before this call: nothing was booted, built or started."""
+    """The engine carried a lab before this call, even if images or containers were renewed."""
     runners: list[RunnerProcess] = field(default_factory=list)
 
     @property
@@ -122,11 +122,10 @@ def _fill(client: DockerClient, active: Engine, peers: Sequence[str], *, standin
     images = _ensure_images(client, active, {REFERENCE, *peers})
     remove_orphans(client)
     ensure_topology(client)
-    containers, started = _ensure_containers(client, [images[peer] for peer in peers])
+    containers = _ensure_containers(client, [images[peer] for peer in peers])
     if not standing:  # nobody else can be using an earlier image
         remove_superseded(client, images.values())
-    built = any(image.was_built for image in images.values())
-    return Lab(client, active, images, containers, standing and not built and not started)
+    return Lab(client, active, images, containers, standing)
 
 
 def _tear_down(state: StateFolder) -> bool:
@@ -224,10 +223,8 @@ def _ensure_images(
     return images
 
 
-def _ensure_containers(
-    client: DockerClient, images: Sequence[BuiltImage]
-) -> tuple[dict[str, Container], bool]:
-    """Return the running containers by name, and whether any had to be started."""
+def _ensure_containers(client: DockerClient, images: Sequence[BuiltImage]) -> dict[str, Container]:
+    """Return the running containers by name; those just started are watched for a moment."""
     ensured = {}
     for image in images:
         for side in SIDES:
@@ -237,7 +234,7 @@ def _ensure_containers(
     if fresh:
         sleep(SETTLE_SECONDS)
         _check_alive(fresh)
-    return {name: container for name, (container, _) in ensured.items()}, bool(fresh)
+    return {name: container for name, (container, _) in ensured.items()}
 
 
 def _check_alive(containers: Sequence[Container]) -> None:
