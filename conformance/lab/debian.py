@@ -12,15 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUITE = "bookworm"
-MIRROR = "http://deb.debian.org/debian"
-SECURITY_MIRROR = "http://deb.debian.org/debian-security"
-
-SOURCES = (
-    f"deb {MIRROR} {SUITE} main",
-    f"deb {MIRROR} {SUITE}-updates main",
-    f"deb {SECURITY_MIRROR} {SUITE}-security main",
-)
-"""The pools of the official image of the same suite."""
+"""mmdebstrap takes it, its updates and its security fixes from the mirror it has by default."""
 
 SLIM = tuple(
     f"path-{rule}"
@@ -43,7 +35,7 @@ def bootstrap(target: Path, packages: Sequence[str] = (), options: Sequence[str]
     """
     command = ["mmdebstrap", "--variant=minbase", *(f"--include={name}" for name in packages)]
     command += [f"--dpkgopt={rule}" for rule in SLIM]
-    run_tool([*command, *options, SUITE, str(target), *SOURCES], "The Debian base")
+    run_tool([*command, *options, SUITE, str(target)], "The Debian base")
 
 
 def run_tool(command: Sequence[str], what: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from conformance.console import screen, step
 from conformance.errors import UserError
-from conformance.lab.debian import SOURCES, bootstrap, run_tool
+from conformance.lab.debian import SUITE, bootstrap, run_tool
 
 GUEST_FOLDER = Path(__file__).with_name("guest")
 
@@ -39,7 +39,7 @@ _FSCK_REPAIRED = (0, 1)
 def recipe_digest() -> str:
     """Return the digest of everything the root is made from, 12 hexadecimal digits."""
     init = (GUEST_FOLDER / "init").read_text()
-    parts = (*SOURCES, *PACKAGES, *MOUNT_POINTS, str(FILES), *LEGACY, ROOT_SIZE, init)
+    parts = (SUITE, *PACKAGES, *MOUNT_POINTS, str(FILES), *LEGACY, ROOT_SIZE, init)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 

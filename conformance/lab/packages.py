@@ -25,6 +25,7 @@ class Tool:
     """A program, the Debian packages that bring it, and what it is for."""
 
     program: str
+    """Its name, or the path of a file that is no program."""
     packages: tuple[str, ...]
     purpose: str
 
@@ -32,6 +33,11 @@ class Tool:
 TOOLS = (
     Tool("linux.uml", ("user-mode-linux",), "the guest's kernel and its modules"),
     Tool("mmdebstrap", ("mmdebstrap",), "the guest's root and the base of the images"),
+    Tool(
+        "/usr/share/keyrings/debian-archive-keyring.gpg",
+        ("debian-archive-keyring",),
+        "the keys that the base is checked with",
+    ),
     Tool("mkfs.ext4", ("e2fsprogs",), "the guest's disks"),
     Tool("e2fsck", ("e2fsprogs",), "checks the disk of images before a boot"),
     Tool("slirp4netns", ("slirp4netns",), "the guest's way to the Debian mirror"),
@@ -53,10 +59,17 @@ def tools() -> tuple[Tool, ...]:
     return (*TOOLS, COMPILER) if xstate.is_needed() else TOOLS
 
 
+def find(program: str) -> str | None:
+    """Return where a program or a file is, or None."""
+    return (
+        program if Path(program).is_absolute() and Path(program).exists() else shutil.which(program)
+    )
+
+
 def missing_tools(
-    wanted: Sequence[Tool] | None = None, which: Callable[[str], str | None] = shutil.which
+    wanted: Sequence[Tool] | None = None, which: Callable[[str], str | None] = find
 ) -> list[Tool]:
-    """Return those of the wanted tools (default: of the embedded engine) that are not on PATH."""
+    """Return those of the wanted tools (default: of the embedded engine) that are not there."""
     return [tool for tool in wanted or tools() if which(tool.program) is None]
 
 
