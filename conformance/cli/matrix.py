@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 RESULTS = Path("results")
 
 
-@click.command()
+@click.command(short_help="Run the interop matrix and publish it.")
 @click.option(
     "--pairing",
     "pairings",

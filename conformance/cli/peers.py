@@ -12,7 +12,7 @@ from conformance.matrix.manifest import find_manifest
 from conformance.resources import peers_root
 
 
-@click.command()
+@click.command(short_help="List the peers, or show what one claims.")
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Write the manifests as JSON.")
 def peers(name: str | None, *, as_json: bool) -> None:

@@ -112,6 +112,7 @@ class CellRun:
     ) -> None:
         self.cell = cell
         self.seed = zlib.crc32(f"{settings.seed}/{cell.id}".encode())
+        self._run_seed = settings.seed
         self._timeout = settings.timeout
         self._capture = capture
         self._versions = (initiator.version, responder.version)
@@ -166,7 +167,7 @@ class CellRun:
             split=self._split,
             evidence=evidence.labels,
             seed=self.seed,
-            repeat=repeat_command(self.cell, self.seed),
+            repeat=repeat_command(self.cell, self._run_seed),
         )
         return record, evidence.files
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 
-from conformance.matrix import load_manifests, make_plan
+from conformance.matrix import load_manifests, make_plan, parse_pairing, parse_restrictions
 from conformance.record import Record, Run, Verdict
 from conformance.report.html import write_report
 from conformance.resources import peers_root
@@ -166,3 +168,19 @@ def test_another_psk_fails_with_its_reason_and_harms_nothing(lab: Lab, tmp_path:
         assert bad.alive
         assert bad.initiator.process == good.initiator.process
         assert bad.responder.process == good.responder.process
+
+
+def test_a_record_repeats_itself(run: Run) -> None:
+    """The command in a record plans exactly its cell, with the run's seed: the same randomness."""
+    for record in run.records():
+        words = shlex.split(record.repeat)[2:]
+        options = list(pairwise(words))[::2]
+        told = [value for name, value in options if name == "--factor"]
+        plan = make_plan(
+            load_manifests(peers_root()),
+            pairings=[parse_pairing(dict(options)["--pairing"])],
+            restrictions=parse_restrictions(told),
+            seed=int(dict(options)["--seed"]),
+        )
+        assert [cell.id for cell in plan.cells] == [record.cell]
+        assert plan.seed == run.plan.seed
