@@ -53,6 +53,7 @@ class MatrixProgress:
         self._screen, self._clock = screen, clock
         self._counts: Counter[Verdict] = Counter()
         self._current = ""
+        self._moves = screen.is_terminal and not screen.is_dumb_terminal
         self._began = self._last_line = clock()
         self._lines_at = 0
         self._live = Live(
@@ -61,7 +62,7 @@ class MatrixProgress:
 
     def __enter__(self) -> Self:
         self._began = self._last_line = self._clock()
-        if self._screen.is_terminal:
+        if self._moves:
             self._live.start()
         return self
 
@@ -71,7 +72,7 @@ class MatrixProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._screen.is_terminal:
+        if self._moves:
             self._live.stop()
         self._screen.print(self.line())
 
@@ -86,12 +87,12 @@ class MatrixProgress:
             self._screen.print(
                 Text.assemble((f"{verdict:>12} ", _STYLES[verdict]), f"{cell}: {reason}")
             )
-        if not self._screen.is_terminal and self._line_is_due():
+        if not self._moves and self._line_is_due():
             self._screen.print(self.line())
 
     def refresh(self) -> None:
         """Draw the block anew at once; it is drawn four times a second anyway."""
-        if self._screen.is_terminal:
+        if self._moves:
             self._live.refresh()
 
     @property

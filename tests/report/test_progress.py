@@ -22,13 +22,20 @@ class Clock:
         return self.now
 
 
-def screen_of(*, terminal: bool) -> tuple[Console, io.StringIO]:
+def screen_of(*, terminal: bool, kind: str = "xterm") -> tuple[Console, io.StringIO]:
     text = io.StringIO()
-    return Console(file=text, force_terminal=terminal, width=120, highlight=False), text
+    environment = {"TERM": kind}
+    screen = Console(
+        file=text, force_terminal=terminal, width=120, highlight=False, _environ=environment
+    )
+    return screen, text
 
 
-def test_plain_lines_come_by_number_of_cells() -> None:
-    screen, text = screen_of(terminal=False)
+@pytest.mark.parametrize(
+    ("terminal", "kind"), [(False, "xterm"), (True, "dumb")], ids=["no terminal", "a dumb one"]
+)
+def test_plain_lines_come_by_number_of_cells(*, terminal: bool, kind: str) -> None:
+    screen, text = screen_of(terminal=terminal, kind=kind)
     with MatrixProgress(100, screen=screen, clock=Clock()) as progress:
         for number in range(2 * LINE_EVERY_CELLS):
             progress.started(f"cell {number}")
