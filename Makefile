@@ -9,7 +9,7 @@ PROTOCOL := conformance/crypto/*,conformance/ikev1/*,conformance/ipsec/*
 
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: help setup system matrix test unit lab-test check format lock up down status doctor clean
+.PHONY: help setup system matrix test unit lab-test bench check format lock up down status doctor clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ unit: $(READY) ## self-tests alone: no lab, no root, under a minute
 
 lab-test: system ## the tests that need real peers
 	$(BIN)/pytest -m lab $(ARGS)
+
+bench: $(READY) ## measure, as ratios in one run: against the bare primitives and against scapy
+	$(BIN)/python tests/benchmarks
 
 check: $(READY) ## lint, format and types
 	$(BIN)/ruff check .

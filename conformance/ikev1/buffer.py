@@ -35,8 +35,12 @@ class Reader:
 
     def octets(self, count: int) -> bytes:
         """The next count octets."""
-        start = self._advance(count)
-        return self._data[start : self._position]
+        start = self._position
+        end = start + count
+        if not start <= end <= self._end:
+            raise self._missing(count)
+        self._position = end
+        return self._data[start:end]
 
     def rest(self) -> bytes:
         """All octets not yet read."""
@@ -52,8 +56,11 @@ class Reader:
 
     def u16(self) -> int:
         """Two octets."""
-        (value,) = _U16.unpack_from(self._data, self._advance(2))
-        return int(value)
+        start = self._position
+        if start + 2 > self._end:
+            raise self._missing(2)
+        self._position = start + 2
+        return self._data[start] << 8 | self._data[start + 1]
 
     def u32(self) -> int:
         """Four octets."""
@@ -71,10 +78,13 @@ class Reader:
 
     def _advance(self, count: int) -> int:
         start = self._position
-        if not 0 <= count <= self.remaining:
-            raise DecodeError(f"{count} octets wanted, {self.remaining} there")
-        self._position += count
+        if not 0 <= count <= self._end - start:
+            raise self._missing(count)
+        self._position = start + count
         return start
+
+    def _missing(self, count: int) -> DecodeError:
+        return DecodeError(f"{count} octets wanted, {self.remaining} there")
 
 
 class Writer:
