@@ -12,7 +12,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 .PHONY: help setup system matrix test unit lab-test bench check format lock up down status doctor clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 matrix: system ## build the lab if need be, run the interop matrix, publish results/latest/index.html
 	$(BIN)/ipsec-conformance matrix $(ARGS)
@@ -38,7 +38,7 @@ format: $(READY) ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-up down status doctor: system ## the lab: bring up, take down, what stands, what is missing
+up down status doctor: system ## the lab: bring it up, take it down, what stands, what is missing
 	$(BIN)/ipsec-conformance lab $@
 
 setup: $(READY) ## the virtual environment alone
