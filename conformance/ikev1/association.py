@@ -6,17 +6,20 @@ RFC 2409 5.5 and 5.7, RFC 2408 3.14 and 3.15.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from conformance.ikev1 import rules
+from conformance.ikev1.aggressive_mode import AggressiveMode
+from conformance.ikev1.capabilities import Capabilities
 from conformance.ikev1.config import PROTOCOLS
 from conformance.ikev1.constants import ExchangeType, NotifyType, Protocol
+from conformance.ikev1.dpd import DeadPeerDetection
 from conformance.ikev1.errors import DecodeError, LocalError, PeerError
 from conformance.ikev1.events import (
     ChildDeleted,
     IsakmpDeleted,
     MessageRejected,
+    PeerDead,
     Role,
 )
 from conformance.ikev1.informational import Informational
@@ -34,14 +37,20 @@ if TYPE_CHECKING:
     from conformance.ikev1.isakmp_sa import IsakmpSa
     from conformance.ikev1.message import Header
     from conformance.ikev1.payloads import Payload
+    from conformance.ikev1.state_table import Rule
 
 _REMEMBERED = 64
 """Ended exchanges of phase 2 that are kept to answer duplicates."""
+_PHASE_1: dict[str, tuple[type[MainMode | AggressiveMode], tuple[Rule, ...]]] = {
+    "main": (MainMode, rules.MAIN_MODE),
+    "aggressive": (AggressiveMode, rules.AGGRESSIVE),
+}
+"""The exchange of phase 1 and its state table, by configured name."""
 _PROTOCOL_NAMES = {number: name for name, number in PROTOCOLS.items()}
 
 
 class Association:
-    """A Main Mode and all phase 2 exchanges under the ISAKMP SA that it makes."""
+    """A Main or Aggressive Mode and all phase 2 exchanges under the ISAKMP SA that it makes."""
 
     def __init__(self, context: Context, role: Role, address: Address, cookie_i: bytes) -> None:
         self.address = address
@@ -51,46 +60,53 @@ class Association:
         self.deleted = False
         """Whether either side has deleted it."""
         self.quick_mode_wanted = role is Role.INITIATOR
+        self.capabilities = Capabilities(context.config)
+        """What both ends said by Vendor IDs."""
+        self.dpd: DeadPeerDetection | None = None
+        """None until the ISAKMP SA stands."""
         self._context = context
-        self._main_mode = MainMode(
+        build, table = _PHASE_1[context.config.exchange]
+        self._phase_1 = build(
             context=context,
-            rules=rules.MAIN_MODE,
+            rules=table,
             role=role,
             address=address,
             state=State.EXPECT_SA,
             cookie_i=cookie_i,
             cookie_r=NO_COOKIE,
+            companion=self.capabilities,
         )
         self._phase_2: OrderedDict[int, QuickMode | Informational] = OrderedDict()
 
     @property
     def finished(self) -> bool:
         """Whether the endpoint may forget it; a responder that accepted nothing yet is nothing."""
-        main = self._main_mode
+        main = self._phase_1
         nothing_yet = main.role is Role.RESPONDER and main.state is State.EXPECT_SA
         return self.deleted or nothing_yet or main.state is State.FAILED
 
     @property
     def cookies(self) -> bytes:
         """The cookie pair: the SPI of the ISAKMP SA (RFC 2408 2.4)."""
-        return self._main_mode.cookie_i + self._main_mode.cookie_r
+        return self._phase_1.cookie_i + self._phase_1.cookie_r
 
     def start(self, now: float) -> None:
-        """Send the first message of Main Mode."""
-        self._main_mode.start(now)
+        """Send the first message of phase 1."""
+        self._phase_1.start(now)
 
     def receive(self, header: Header, data: bytes, address: Address, now: float) -> None:
         """Take a datagram with our initiator cookie; whatever it holds, nothing is raised."""
-        self.address = self._main_mode.address = address
+        self.address = self._phase_1.address = address
         receiver = self._RECEIVERS.get(header.exchange, Association._refuse)
         receiver(self, header, data, now)
 
     # -- the exchanges --------------------------------------------------------------------------
 
-    def _receive_main_mode(self, header: Header, data: bytes, now: float) -> None:
-        self._deliver(self._main_mode, header, data, now)
-        if self.isakmp_sa is None and self._main_mode.state is State.DONE:
-            self.isakmp_sa = self._main_mode.result()
+    def _receive_phase_1(self, header: Header, data: bytes, now: float) -> None:
+        self._deliver(self._phase_1, header, data, now)
+        if self.isakmp_sa is None and self._phase_1.state is State.DONE:
+            self.isakmp_sa = self._phase_1.result()
+            self.dpd = self._new_dpd(now)
             if self.quick_mode_wanted:
                 self.start_quick_mode(now)
 
@@ -126,14 +142,14 @@ class Association:
         except DecodeError as error:
             self._reject(PeerError(error.notify, error.reason))
             return
-        self._main_mode.note_received(header, message, data, repeated=False)
-        self._main_mode.note_notifications(message)
+        self._phase_1.note_received(header, message, data, repeated=False)
+        self._phase_1.note_notifications(message)
         if self.isakmp_sa is not None:
             reason = "Informational in the clear although the ISAKMP SA stands"
             self._reject(PeerError(NotifyType.INVALID_FLAGS, reason))
             return
         for notification in message.all(Notification):
-            self._main_mode.receive_unprotected_notify(notification)
+            self._phase_1.receive_unprotected_notify(notification)
 
     def _refuse(self, header: Header, data: bytes, now: float) -> None:
         del data, now
@@ -193,17 +209,47 @@ class Association:
             notification = Notification(error.notify, Protocol.ISAKMP, self.cookies)
         self._inform(notification, now)
 
+    def note_traffic(self, now: float, *, received: bool) -> None:
+        """The data plane heard from the peer, or spoke to it."""
+        if self.dpd is None:
+            return
+        if received:
+            self.dpd.note_heard(now)
+        else:
+            self.dpd.note_sent()
+
     # -- time -----------------------------------------------------------------------------------
 
     def get_timer(self) -> float | None:
         """The earliest deadline of its exchanges; None for never."""
-        timers = [exchange.get_timer() for exchange in (self._main_mode, *self._phase_2.values())]
+        timers = [exchange.get_timer() for exchange in (self._phase_1, *self._phase_2.values())]
+        timers.append(self.dpd.get_timer() if self.dpd else None)
         return min((timer for timer in timers if timer is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
         """Let every exchange repeat what is due."""
-        for exchange in (self._main_mode, *self._phase_2.values()):
+        for exchange in (self._phase_1, *self._phase_2.values()):
             exchange.handle_timer(now)
+        self._watch_the_peer(now)
+
+    def _new_dpd(self, now: float) -> DeadPeerDetection:
+        policy = self._context.config.dpd
+        first = int.from_bytes(self._context.random(4)) >> 1 if policy else 0
+        capable = "DPD" in self.capabilities.peer
+        return DeadPeerDetection(policy, self.cookies, first, now, capable)
+
+    def _watch_the_peer(self, now: float) -> None:
+        """Ask whether the peer is there, or remove all that we hold with a dead one."""
+        if self.dpd is None or self.isakmp_sa is None or self.deleted:
+            return
+        if self.dpd.is_dead(now):
+            sa = self.isakmp_sa
+            self._context.events.append(PeerDead(sa.cookie_i, sa.cookie_r, self.dpd.asked))
+            for child in list(self._context.children.values()):
+                self._forget_child(child, by_peer=False)
+            self._forget_isakmp(by_peer=False)
+        elif question := self.dpd.question(now):
+            self._inform(question, now)
 
     # -- phase 2 --------------------------------------------------------------------------------
 
@@ -234,8 +280,8 @@ class Association:
             role=role,
             address=self.address,
             state=State.DONE if role is Role.INITIATOR else State.EXPECT_HASH_1,
-            cookie_i=self._main_mode.cookie_i,
-            cookie_r=self._main_mode.cookie_r,
+            cookie_i=self._phase_1.cookie_i,
+            cookie_r=self._phase_1.cookie_r,
             message_id=message_id,
             cipher_state=sa.cipher_state(message_id) if sa else None,
             isakmp_sa=sa,
@@ -262,11 +308,18 @@ class Association:
             for spi in delete.spis:
                 self._deleted_by_peer(delete.protocol, spi)
         for notification in exchange.notifications:
-            if notification.notify_type is NotifyType.R_U_THERE:
-                answer = replace(notification, notify_type=NotifyType.R_U_THERE_ACK)
-                self._inform(answer, now)
-            elif notification.notify_type.is_error:
-                self._peer_refused(notification)
+            try:
+                self._act_upon_notification(notification, now)
+            except PeerError as error:
+                self._reject(error)
+
+    def _act_upon_notification(self, notification: Notification, now: float) -> None:
+        if self.dpd and notification.notify_type is NotifyType.R_U_THERE:
+            self._inform(self.dpd.answer(notification, now), now)
+        elif self.dpd and notification.notify_type is NotifyType.R_U_THERE_ACK:
+            self.dpd.take_answer(notification, now)
+        elif notification.notify_type.is_error:
+            self._peer_refused(notification)
 
     def _deleted_by_peer(self, protocol: Protocol, spi: bytes) -> None:
         if protocol is Protocol.ISAKMP:
@@ -302,11 +355,12 @@ class Association:
         self._context.events.append(IsakmpDeleted(sa.cookie_i, sa.cookie_r, by_peer))
 
     def _abandon(self, reason: str) -> None:
-        for exchange in (self._main_mode, *self._phase_2.values()):
+        for exchange in (self._phase_1, *self._phase_2.values()):
             exchange.fail(reason)
 
     _RECEIVERS: ClassVar[dict[int, Callable[[Association, Header, bytes, float], None]]] = {
-        ExchangeType.MAIN_MODE: _receive_main_mode,
+        ExchangeType.MAIN_MODE: _receive_phase_1,
+        ExchangeType.AGGRESSIVE: _receive_phase_1,
         ExchangeType.QUICK_MODE: _receive_quick_mode,
         ExchangeType.INFORMATIONAL: _receive_informational,
     }

@@ -9,18 +9,29 @@ from conformance.crypto.ciphers import CIPHERS
 from conformance.crypto.dh import GROUPS
 from conformance.crypto.macs import MACS
 from conformance.crypto.prf import HASHES
+from conformance.ikev1.constants import ExchangeType
 from conformance.ikev1.errors import LocalError
-from conformance.ikev1.payloads.identification import Identification
+from conformance.ikev1.payloads.identification import Identification, selector_of_host
+from conformance.ikev1.policies import DpdPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Config", "Identification", "Phase1Proposal", "Phase2Proposal", "RetransmitPolicy"]
+__all__ = [
+    "Config",
+    "DpdPolicy",
+    "Identification",
+    "Phase1Proposal",
+    "Phase2Proposal",
+    "RetransmitPolicy",
+]
 
 AUTH_METHODS = {"psk": 1}
 """Authentication method by name, RFC 2409 Appendix A."""
 MODES = {"tunnel": 1, "transport": 2}
 """Encapsulation mode by name, RFC 2407 4.5."""
+EXCHANGES = {"main": ExchangeType.MAIN_MODE, "aggressive": ExchangeType.AGGRESSIVE}
+"""Exchange of phase 1 by name, RFC 2409 5."""
 PROTOCOLS = {"esp": 3}
 """Protocol of phase 2 by name, RFC 2407 4.4.1."""
 
@@ -103,9 +114,37 @@ class Config:
     """Whether Quick Mode names IDci and IDcr; without, the peers themselves are meant."""
     trust_unprotected_errors: bool = True
     """Whether an error notify in the clear ends a Main Mode in progress; it could be forged."""
+    dpd: DpdPolicy | None = None
+    """Dead peer detection; None neither announces it nor asks."""
+
+    exchange: str = "main"
+    """The phase 1 exchange that we begin and answer, of EXCHANGES."""
+    protect_aggressive_proof: bool = False
+    """Whether the third message of Aggressive Mode is encrypted; either is taken (RFC 2409 5)."""
+    psk_by_id: tuple[tuple[Identification, bytes], ...] = field(default=(), repr=False)
+    """Secrets of peers by identity, before psk; in Main Mode the identity is the address."""
+
+    def secret_of(self, identity: Identification | None, address: str) -> bytes:
+        """The pre-shared key for a peer, by its address where it has not told its identity."""
+        peer = identity or selector_of_host(address)
+        matching = (
+            secret
+            for one, secret in self.psk_by_id
+            if (one.type, one.data) == (peer.type, peer.data)
+        )
+        return next(matching, self.psk)
 
     def __post_init__(self) -> None:
+        _known("exchange", self.exchange, EXCHANGES)
+        if self.exchange == "aggressive":
+            self._check_fixed("group", "auth")
         if not self.phase1 or not self.phase2:
             raise LocalError("at least one proposal is needed in each phase")
         if len({proposal.pfs for proposal in self.phase2}) > 1:
             raise LocalError("all proposals of phase 2 need the same PFS group (RFC 2409 5.5)")
+
+    def _check_fixed(self, *names: str) -> None:
+        """What Aggressive Mode uses before it is agreed cannot be negotiated (RFC 2409 5)."""
+        for name in names:
+            if len({getattr(proposal, name) for proposal in self.phase1}) > 1:
+                raise LocalError(f"Aggressive Mode needs one {name} in all proposals (RFC 2409 5)")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from conformance.crypto.dh import GROUPS
 from conformance.crypto.macs import MACS
 from conformance.crypto.prf import HASHES
+from conformance.ikev1 import vendor_ids
 from conformance.ikev1.attributes import PHASE_1, PHASE_2, Attribute, AttributeTable, describe
 from conformance.ikev1.constants import PayloadType, Protocol
 from conformance.ikev1.payloads import (
@@ -87,6 +88,11 @@ def _delete(payload: Delete) -> str:
     return f"D {payload.protocol.label} " + " ".join(spi.hex() for spi in payload.spis)
 
 
+def _vendor_id(payload: VendorId) -> str:
+    name = vendor_ids.name_of(payload.data)
+    return f"{PayloadType.VID.label} {payload.data.hex()}" + (f" ({name})" if name else "")
+
+
 def _sized(payload: KeyExchange | Hash | Nonce | OpaquePayload) -> str:
     return f"{payload.payload_type.label} ({len(payload.data)} octets)"
 
@@ -100,5 +106,5 @@ _DESCRIBERS: dict[type, Callable[..., str]] = {
     Identification: lambda payload: f"{PayloadType.ID.label} {payload}",
     Notification: _notification,
     Delete: _delete,
-    VendorId: lambda payload: f"{PayloadType.VID.label} {payload.data.hex()}",
+    VendorId: _vendor_id,
 }

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from conformance.crypto.random import system_random
 from conformance.ikev1.association import Association
-from conformance.ikev1.constants import ExchangeType, NotifyType
+from conformance.ikev1.config import EXCHANGES
+from conformance.ikev1.constants import NotifyType
 from conformance.ikev1.context import Address, Context
 from conformance.ikev1.deviations import Seams
 from conformance.ikev1.errors import DecodeError, LocalError
@@ -28,7 +29,7 @@ __all__ = ["Address", "Endpoint"]
 
 _NAT_KEEPALIVE = b"\xff"
 _MOST_HALF_OPEN = 64
-"""Main Modes under way that a flood of first messages can cause at most."""
+"""Phase 1 exchanges under way that a flood of first messages can cause at most."""
 _FIRST_FREE_SPI = 256
 
 
@@ -57,7 +58,7 @@ class Endpoint:
     # -- verbs ----------------------------------------------------------------------------------
 
     def initiate(self, now: float) -> None:
-        """Begin Main Mode, and Quick Mode once it has ended well."""
+        """Begin phase 1 by the configured exchange, and Quick Mode once it has ended well."""
         cookie_i = self._context.random_nonzero(COOKIE_SIZE)
         association = Association(self._context, Role.INITIATOR, self.remote, cookie_i)
         self._associations[cookie_i] = association
@@ -96,6 +97,16 @@ class Endpoint:
         association.receive(header, data, address, now)
         self._forget_finished()
 
+    def note_traffic(self, spi: int, octets: int, now: float) -> None:
+        """Account for packets of an SA that the data plane sent or received.
+
+        What comes in on one of our SPIs is a sign of life (RFC 3706 5.4).
+        """
+        del octets
+        received = spi in self._context.children
+        for association in self._associations.values():
+            association.note_traffic(now, received=received)
+
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, Address]]:
         """Everything to be sent by now, in order; each datagram is returned once."""
         del now  # nothing is ever held back
@@ -120,7 +131,8 @@ class Endpoint:
 
     def _respond(self, header: Header, address: Address) -> Association | None:
         """A new association for a first message; None where it is none."""
-        first = header.exchange is ExchangeType.MAIN_MODE and header.cookie_r == NO_COOKIE
+        answered = EXCHANGES[self.config.exchange]
+        first = header.exchange is answered and header.cookie_r == NO_COOKIE
         half_open = sum(one.isakmp_sa is None for one in self._associations.values())
         if not first or header.cookie_i == NO_COOKIE or half_open >= _MOST_HALF_OPEN:
             return None

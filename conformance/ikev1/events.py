@@ -178,6 +178,19 @@ class MessageReceived:
     datagram: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class PeerDead:
+    """The peer left every R-U-THERE unanswered; what we hold with it is deleted (RFC 3706 5.4)."""
+
+    cookie_i: bytes
+    cookie_r: bytes
+    tries: int
+
+    def __str__(self) -> str:
+        cookies = f"{self.cookie_i.hex()} {self.cookie_r.hex()}"
+        return f"the peer is dead: {self.tries} R-U-THERE unanswered under {cookies}"
+
+
 Event = (
     IsakmpEstablished
     | ChildInstalled
@@ -189,5 +202,6 @@ Event = (
     | ExchangeFailed
     | MessageSent
     | MessageReceived
+    | PeerDead
 )
 """Whatever Endpoint.next_event() returns."""

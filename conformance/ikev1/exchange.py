@@ -31,6 +31,7 @@ from conformance.ikev1.state_table import ENDED, State
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from conformance.ikev1.capabilities import Capabilities
     from conformance.ikev1.context import Address, Context
     from conformance.ikev1.errors import Divergence
     from conformance.ikev1.message import CipherState, Message
@@ -57,6 +58,8 @@ class Exchange:
     message_id: int = 0
     cipher_state: CipherState | None = None
     """The IV chain as it will be used next; None while messages go in the clear."""
+    companion: Capabilities | None = None
+    """What goes along with the messages of phase 1 beside the exchange's own payloads."""
     rejection: PeerError | None = None
     """Why the last message that was not accepted was not; None once one was."""
     _number: int = 0
@@ -87,6 +90,8 @@ class Exchange:
             rule = self._rule(message)
             self._number += 1
             step = rule.handler(self, message)
+            if self.companion is not None:
+                self.companion.take(self, message)
         except PeerError as error:
             self.cipher_state, self._number, self.rejection = before, number, error
             raise
@@ -101,7 +106,8 @@ class Exchange:
         """Write, hash, encrypt and transmit; unless the exchange has ended, wait for an answer."""
         self._number += 1
         position, seams = Position(self.exchange_type, self._number), self.context.seams
-        payloads = seams.payloads(position, step.payloads)
+        along = self.companion.payloads(self, step.payloads) if self.companion else ()
+        payloads = seams.payloads(position, (*step.payloads, *along))
         if step.hash_over is not None:
             payloads = (Hash(step.hash_over(write_chain(payloads))), *payloads)
         chain = seams.plain(position, write_chain(payloads))

@@ -45,7 +45,7 @@ def log_to(path: Path) -> None:
 
 def describe_event(event: Event) -> str:
     """One event as a line of text, in the RFC's words; keys never appear."""
-    return _DESCRIBERS[type(event)](event)
+    return _DESCRIBERS.get(type(event), str)(event)
 
 
 def describe_drop(event: AuditEvent) -> str:

@@ -1,0 +1,22 @@
+"""Features that an endpoint uses only where it is told to, one policy for each.
+
+RFC 3706 (DPD), RFC 2407 4.5.4 and 4.6.3 (lifetimes and status notifies).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DpdPolicy:
+    """When to ask a silent peer whether it is there, and when to give it up (RFC 3706 5.4)."""
+
+    idle: float = 30.0
+    """The worry metric: seconds without a sign of life."""
+    timeout: float = 5.0
+    """Seconds to wait for each answer."""
+    tries: int = 3
+    """Questions in all, after whose last wait the peer counts as dead."""
+    on_demand: bool = False
+    """Whether to ask only where we sent traffic since the last sign of life (RFC 3706 5.5)."""
