@@ -103,19 +103,25 @@ def _reserved_octet(chain: bytes) -> bytes:
     return flip(chain, 1)
 
 
-_MM, _QM = ExchangeType.MAIN_MODE, ExchangeType.QUICK_MODE
+_MM, _AM, _QM = ExchangeType.MAIN_MODE, ExchangeType.AGGRESSIVE, ExchangeType.QUICK_MODE
+
+_PHASE_1 = (
+    *(Position(_MM, number) for number in range(1, 7)),
+    *(Position(_AM, number) for number in range(1, 4)),
+)
+_KEY_EXCHANGES = (Position(_MM, 3), Position(_MM, 4), Position(_AM, 1), Position(_AM, 2))
 
 _ROWS = (
     Deviation(
         "wrong-hash-i",
         "HASH_I covers what the initiator sent, RFC 2409 5",
-        (Position(_MM, 5),),
+        (Position(_MM, 5), Position(_AM, 3)),
         payloads=_wrong_hash,
     ),
     Deviation(
         "wrong-hash-r",
         "HASH_R covers what the responder sent, RFC 2409 5",
-        (Position(_MM, 6),),
+        (Position(_MM, 6), Position(_AM, 2)),
         payloads=_wrong_hash,
     ),
     Deviation(
@@ -139,7 +145,7 @@ _ROWS = (
     Deviation(
         "altered-chosen-transform",
         "a responder does not modify attributes of an offer, RFC 2409 5",
-        (Position(_MM, 2),),
+        (Position(_MM, 2), Position(_AM, 2)),
         payloads=_altered_transform,
     ),
     Deviation(
@@ -151,25 +157,25 @@ _ROWS = (
     Deviation(
         "short-nonce",
         "a nonce has 8 to 256 octets, RFC 2409 5",
-        (Position(_MM, 3), Position(_MM, 4)),
+        _KEY_EXCHANGES,
         payloads=_short_nonce,
     ),
     Deviation(
         "short-public-value",
         "a public value has the length of its group, RFC 2409 5",
-        (Position(_MM, 3), Position(_MM, 4)),
+        _KEY_EXCHANGES,
         payloads=_short_key_exchange,
     ),
     Deviation(
         "nonzero-message-id",
         "the message ID is 0 in phase 1, RFC 2408 3.1",
-        tuple(Position(_MM, number) for number in range(1, 7)),
+        _PHASE_1,
         wire=_nonzero_message_id,
     ),
     Deviation(
         "reserved-octet",
         "the RESERVED octet of a generic header is 0, RFC 2408 3.2",
-        tuple(Position(_MM, number) for number in range(1, 7)),
+        _PHASE_1,
         plain=_reserved_octet,
     ),
 )

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from conformance.ikev1 import keys
+from conformance.ikev1.buffer import Reader
 from conformance.ikev1.constants import NotifyType, PayloadType
-from conformance.ikev1.errors import Divergence, PeerError
+from conformance.ikev1.errors import DecodeError, Divergence, PeerError
+from conformance.ikev1.payloads import Identification
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-    from conformance.ikev1.payloads import Identification
 
 Variant = tuple[str, bytes]
 """A mistake, as the end of "it would match if ...", and the hash that it gives."""
@@ -26,13 +26,13 @@ NO_PROOF_ANSWERED = (
 _UDP_500 = b"\x11\x01\xf4"
 
 
-def undecryptable() -> Divergence:
-    """A message of Main Mode that decrypts to no payloads: SKEYID_e differs."""
+def undecryptable(cause: str) -> Divergence:
+    """A message of phase 1 that decrypts to no payloads: SKEYID_e differs, most likely by cause."""
     return Divergence(
         "SKEYID_e",
         "a key that decrypts to payloads",
         "octets that are no payloads",
-        "most likely another pre-shared key",
+        cause,
     )
 
 
@@ -137,6 +137,14 @@ def phase_2_variants(
     yield "Ni_b were left out", compute(message_id, b"", message)
     with_header = _generic(PayloadType.NONE, nonce)
     yield "Ni had its generic header", compute(message_id, with_header, message)
+
+
+def read_identity(body: bytes) -> Identification:
+    """The identity in the body of an ID payload; raises PeerError where it is none."""
+    try:
+        return Identification.parse(Reader(body))
+    except DecodeError as error:
+        raise PeerError(error.notify, f"the identity is malformed: {error.reason}") from error
 
 
 def check_identity(name: str, expected: Identification | None, got: Identification) -> None:

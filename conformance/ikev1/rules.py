@@ -1,12 +1,13 @@
 """The state tables: what is taken in which state, who handles it, and what comes next.
 
-RFC 2409 5.4 (Main Mode with pre-shared keys), 5.5 (Quick Mode), 5.7 (Informational). What has no
+RFC 2409 5.1 to 5.4 (phase 1 by authentication method), 5.5 (Quick Mode), 5.7 (Informational). What has no
 row is refused. Payloads that may accompany any message of phase 1 are those of RFC 2408 4.5 and
 RFC 3947 3.
 """
 
 from __future__ import annotations
 
+from conformance.ikev1 import aggressive_mode as am
 from conformance.ikev1 import informational as info
 from conformance.ikev1 import main_mode as mm
 from conformance.ikev1 import quick_mode as qm
@@ -15,13 +16,15 @@ from conformance.ikev1.events import Role
 from conformance.ikev1.state_table import Rule, State
 
 _SA_NEXT, _KE_NEXT, _ID_NEXT = State.EXPECT_SA, State.EXPECT_KE, State.EXPECT_ID
+_PROOF_NEXT = State.EXPECT_PROOF
 _H1, _H2, _H3 = State.EXPECT_HASH_1, State.EXPECT_HASH_2, State.EXPECT_HASH_3
 _DONE = State.DONE
 _I, _R = Role.INITIATOR, Role.RESPONDER
-_CLEAR, _CRYPT = False, True
+_CLEAR, _CRYPT, _EITHER = False, True, None
 
 _SA, _HASH, _HASH_SA = (P.SA,), (P.HASH,), (P.HASH, P.SA)
 _KE, _ID, _NONCE = (P.KE, P.NONCE), (P.ID, P.HASH), (P.NONCE,)
+_KE_ID, _KE_ID_HASH = (P.KE, P.NONCE, P.ID), (P.KE, P.NONCE, P.ID, P.HASH)
 _SA_MAY = (P.VID, P.N)
 _KE_MAY = (P.VID, P.N, P.CR, P.CERT, P.NAT_D)
 _ID_MAY = (P.VID, P.N, P.CR, P.CERT, P.D)
@@ -47,7 +50,20 @@ MAIN_MODE = (
     Rule(_R, "psk", _ID_NEXT, _CRYPT, (),   _ID,     _ID_MAY, mm.answer_proof,        _DONE),
     Rule(_I, "psk", _ID_NEXT, _CRYPT, (),   _ID,     _ID_MAY, mm.finish,              _DONE),
 )
-"""Identity protection with pre-shared keys."""
+"""Identity protection."""
+
+AGGRESSIVE = (
+    #  Initiator                    Responder
+    #  HDR, SA, KE, Ni, IDii  -->
+    #                         <--   HDR, SA, KE, Nr, IDir, HASH_R
+    #  HDR, HASH_I            -->
+    #
+    #  role  auth   state        flag     first  required     optional handler        next
+    Rule(_R, None,  _SA_NEXT,    _CLEAR,  _SA,   _KE_ID,      _KE_MAY, am.answer_all, _PROOF_NEXT),
+    Rule(_I, "psk", _SA_NEXT,    _CLEAR,  _SA,   _KE_ID_HASH, _KE_MAY, am.confirm,    _DONE),
+    Rule(_R, "psk", _PROOF_NEXT, _EITHER, _HASH, (),          _ID_MAY, am.finish,     _DONE),
+)
+"""Three messages, without identity protection but with public key encryption."""
 
 QUICK_MODE = (
     #  HDR*, HASH(1), SA, Ni [, KE ] [, IDci, IDcr ]  -->

@@ -24,6 +24,7 @@ class State(Enum):
     EXPECT_SA = "SA"
     EXPECT_KE = "KE"
     EXPECT_ID = "ID"
+    EXPECT_PROOF = "HASH_I, HASH_R or SIG_I"
     EXPECT_HASH_1 = "HASH(1)"
     EXPECT_HASH_2 = "HASH(2)"
     EXPECT_HASH_3 = "HASH(3)"
@@ -71,9 +72,10 @@ class Rule(NamedTuple):
 
     role: Role
     auth: str | None
-    """Authentication method; None where it does not matter or is not yet negotiated."""
+    """Family of authentication methods; None where it does not matter or is not yet known."""
     state: State
-    encrypted: bool
+    encrypted: bool | None
+    """Whether it must be; None where either is taken."""
     leading: tuple[PayloadType, ...]
     """Required, and in this order before all others."""
     required: tuple[PayloadType, ...]
@@ -88,7 +90,7 @@ class Rule(NamedTuple):
 
     def check(self, message: Message) -> None:
         """Raise PeerError where flags or payloads are not those of the row."""
-        if message.header.encrypted != self.encrypted:
+        if self.encrypted not in {None, message.header.encrypted}:
             must = "must" if self.encrypted else "must not"
             raise PeerError(NotifyType.INVALID_FLAGS, f"the message {must} be encrypted")
         types = [payload.payload_type for payload in message.payloads]
