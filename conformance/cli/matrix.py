@@ -56,6 +56,9 @@ RESULTS = Path("results")
     show_default=True,
     help="How many factors meet in every way: 2 for pairs of levels, 3 for triples.",
 )
+@click.option(
+    "--wide", is_flag=True, help="Take rare levels in: old ciphers, every group, long hashes."
+)
 @click.option("--limit", type=int, metavar="N", help="Only the first N combinations.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of plan and cells.")
 @click.option("--resume", is_flag=True, help="Go on with the newest run that was cut short.")
@@ -84,6 +87,7 @@ def matrix(
     peers: str | None,
     factors: tuple[str, ...],
     strength: int,
+    wide: bool,
     limit: int | None,
     seed: int,
     resume: bool,
@@ -105,6 +109,7 @@ def matrix(
       ipsec-conformance matrix
       ipsec-conformance matrix --pairing reference,strongswan-5.9.8 --json
       ipsec-conformance matrix --factor cipher=3des --factor mode=tunnel,transport
+      ipsec-conformance matrix --wide --pairing strongswan-5.9.8,reference
       ipsec-conformance matrix --limit 1 --keep-lab
       ipsec-conformance matrix --plan
 
@@ -125,6 +130,7 @@ def matrix(
             strength=strength,
             seed=seed,
             limit=limit,
+            wide=wide,
         )
     )
     if plan_only:

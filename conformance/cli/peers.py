@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from conformance.matrix import FACTORS, Manifest, load_manifests
+from conformance.matrix.factors import find_factor
 from conformance.matrix.manifest import find_manifest
 from conformance.resources import peers_root
 
@@ -54,9 +55,17 @@ def _show_one(manifest: Manifest) -> None:
     table = Table("factor", "claims", "does not claim", box=None, header_style="bold")
     for factor in FACTORS:
         claimed = manifest.claims.get(factor.name, ())
-        absent = [level for level in factor.levels if level not in claimed]
+        absent = [level for level in factor.known if level not in claimed]
         table.add_row(factor.name, " ".join(claimed), " ".join(absent))
     console.print(table)
     for exception in manifest.exceptions:
-        when = " and ".join(f"{name}={'|'.join(levels)}" for name, levels in exception.when.items())
+        when = " and ".join(_condition(*part) for part in exception.when.items())
         console.print(f"\nnot {when}: {exception.reason} [dim]({exception.source})[/]")
+
+
+def _condition(name: str, levels: tuple[str, ...]) -> str:
+    """``name=a|b``, or ``name!=c`` where the levels are all but one or two."""
+    others = [level for level in find_factor(name).known if level not in levels]
+    return (
+        f"{name}!={'|'.join(others)}" if len(others) < len(levels) else f"{name}={'|'.join(levels)}"
+    )

@@ -19,6 +19,13 @@ from conformance.drivers.base import (
     poll,
 )
 from conformance.drivers.daemon import DaemonDriver
+from conformance.drivers.libreswan_names import (
+    GROUPS,
+    HASHES,
+    STATUS_CIPHERS,
+    STATUS_GROUPS,
+    STATUS_HASHES,
+)
 from conformance.record.records import IkeSa
 from conformance.resources import peers_root
 
@@ -30,32 +37,6 @@ LIBEXEC = "/usr/libexec/ipsec"
 
 START = 20.0
 """Seconds that pluto gets to answer whack."""
-
-HASHES = {"md5": "md5", "sha1": "sha1", "sha256": "sha2_256"}
-"""Level of ``hash`` and ``esp_integrity`` -> pluto's keyword."""
-
-GROUPS = {
-    "modp1024": "modp1024",
-    "modp1536": "modp1536",
-    "modp2048": "modp2048",
-    "ecp256": "dh19",
-}
-"""Level of ``group`` -> pluto's keyword."""
-
-STATUS_CIPHERS = {
-    "AES_CBC_128": "aes128",
-    "AES_CBC_192": "aes192",
-    "AES_CBC_256": "aes256",
-    "3DES_CBC_192": "3des",
-}
-STATUS_HASHES = {"HMAC_MD5": "md5", "HMAC_SHA1": "sha1", "HMAC_SHA2_256": "sha256"}
-STATUS_GROUPS = {
-    "MODP1024": "modp1024",
-    "MODP1536": "modp1536",
-    "MODP2048": "modp2048",
-    "DH19": "ecp256",
-}
-"""Names in ``whack --status`` -> levels."""
 
 IKE_NEWEST = re.compile(r"IKE(?:v1)? algorithm newest: ([A-Z0-9_]+)-([A-Z0-9_]+)-([A-Z0-9_]+)")
 ESP_NEWEST = re.compile(r"ESP algorithm newest: [^;\n]+; pfsgroup=(\S+)")
@@ -165,10 +146,10 @@ TIMED_OUT = 124
 def template_values(connection: Connection) -> dict[str, object]:
     """What the peer's connection template may use."""
     levels = connection.combination
-    ike = f"{levels['cipher']}-{HASHES[levels['hash']]}-{GROUPS[levels['group']]}"
+    ike = f"{levels['cipher']}-{HASHES[levels['hash']]}-{_group(levels['group'])}"
     esp = f"{levels['esp_cipher']}-{HASHES[levels['esp_integrity']]}"
     if connection.pfs not in (None, levels["group"]):
-        esp += f"-{GROUPS[str(connection.pfs)]}"
+        esp += f"-{_group(str(connection.pfs))}"
     return {
         "name": connection.name,
         "local": connection.local,
@@ -181,6 +162,10 @@ def template_values(connection: Connection) -> dict[str, object]:
         "ike_lifetime": connection.ike_lifetime,
         "child_lifetime": connection.child_lifetime,
     }
+
+
+def _group(level: str) -> str:
+    return GROUPS.get(level, level)
 
 
 def _of(connection: Connection, status: str) -> str:

@@ -19,29 +19,12 @@ from conformance.drivers.base import (
     poll,
 )
 from conformance.drivers.daemon import DaemonDriver
+from conformance.drivers.strongswan_names import CIPHERS, GROUPS, HASHES
 from conformance.record.records import IkeSa
 from conformance.record.wireshark import IkeKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-CIPHERS = {
-    ("AES_CBC", "128"): "aes128",
-    ("AES_CBC", "192"): "aes192",
-    ("AES_CBC", "256"): "aes256",
-    ("3DES_CBC", ""): "3des",
-}
-"""(vici's name, key bits) -> level of ``cipher``."""
-
-HASHES = {"HMAC_MD5_96": "md5", "HMAC_SHA1_96": "sha1", "HMAC_SHA2_256_128": "sha256"}
-"""vici names IKEv1's hash by the integrity algorithm it stands for."""
-
-GROUPS = {
-    "MODP_1024": "modp1024",
-    "MODP_1536": "modp1536",
-    "MODP_2048": "modp2048",
-    "ECP_256": "ecp256",
-}
 
 START = 10.0
 """Seconds that charon gets to open its socket."""

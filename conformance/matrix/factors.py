@@ -26,16 +26,35 @@ class Factor:
     plain: str
     """The level of the first combination of every plan, which a smoke run uses."""
     levels: tuple[str, ...]
-    """Every level, in report order."""
+    """The usual levels, in report order: those of a plan that asks for nothing else."""
+    rare: tuple[str, ...] = ()
+    """Further levels, which a plan has with ``--wide`` or where ``--factor`` names them."""
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Every level there is."""
+        return self.levels + self.rare
+
+
+_GROUPS = ("modp1024", "modp1536", "modp2048", "ecp256")
+_RARE_GROUPS = (
+    *("modp768", "modp3072", "modp4096", "modp6144", "modp8192"),
+    *("modp1024s160", "modp2048s224", "modp2048s256"),
+    *("ecp192", "ecp224", "ecp384", "ecp521"),
+    *("ecp224bp", "ecp256bp", "ecp384bp", "ecp512bp"),
+)
+_RARE_CIPHERS = (
+    *("camellia128", "camellia192", "camellia256"),
+    *("des", "cast128", "blowfish128", "blowfish192", "blowfish256"),
+)
 
 FACTORS: tuple[Factor, ...] = (
     Factor("exchange", "Exchange", "main", ("main",)),
     Factor("auth", "Authentication", "psk", ("psk",)),
-    Factor("cipher", "IKE cipher", "aes128", ("aes128", "aes192", "aes256", "3des")),
-    Factor("hash", "IKE hash", "sha256", ("md5", "sha1", "sha256")),
-    Factor("group", "IKE group", "modp2048", ("modp1024", "modp1536", "modp2048", "ecp256")),
-    Factor("pfs", "PFS group", "none", ("none", "modp1024", "modp1536", "modp2048", "ecp256")),
+    Factor("cipher", "IKE cipher", "aes128", ("aes128", "aes192", "aes256", "3des"), _RARE_CIPHERS),
+    Factor("hash", "IKE hash", "sha256", ("md5", "sha1", "sha256"), ("sha384", "sha512")),
+    Factor("group", "IKE group", "modp2048", _GROUPS, _RARE_GROUPS),
+    Factor("pfs", "PFS group", "none", ("none", *_GROUPS), _RARE_GROUPS),
     Factor("protocol", "Protocol", "esp", ("esp",)),
     Factor("esp_cipher", "ESP cipher", "aes128", ("aes128", "aes192", "aes256")),
     Factor("esp_integrity", "ESP integrity", "sha256", ("sha1", "sha256")),
@@ -58,14 +77,14 @@ def find_factor(name: str, where: str = "") -> Factor:
 
 def check_level(factor: Factor, level: str, where: str = "") -> str:
     """``level`` itself; UserError listing the valid ones where the factor has no such level."""
-    if level not in factor.levels:
-        raise unknown(f"level of {factor.name}", level, factor.levels, where)
+    if level not in factor.known:
+        raise unknown(f"level of {factor.name}", level, factor.known, where)
     return level
 
 
-def all_levels() -> dict[str, tuple[str, ...]]:
-    """Every factor with every level: the widest space of combinations."""
-    return {factor.name: factor.levels for factor in FACTORS}
+def all_levels(*, wide: bool = False) -> dict[str, tuple[str, ...]]:
+    """Every factor with its usual levels; with ``wide`` every level there is."""
+    return {factor.name: factor.known if wide else factor.levels for factor in FACTORS}
 
 
 def parse_restrictions(texts: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -83,7 +102,7 @@ def _parse_restriction(text: str) -> tuple[str, tuple[str, ...]]:
         )
     factor = find_factor(name.strip(), "--factor")
     chosen = {check_level(factor, level, "--factor") for level in wanted}
-    return factor.name, tuple(level for level in factor.levels if level in chosen)
+    return factor.name, tuple(level for level in factor.known if level in chosen)
 
 
 def plain_combination(levels: Mapping[str, tuple[str, ...]]) -> Combination:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Role = Literal["initiator", "responder"]
 """Who starts the exchange."""
 
+BUT = "!"
+"""Before a level in an exception: every level but this one."""
+
 FILE_NAME = "peer.toml"
 """The manifest's name in a peer's folder."""
 
@@ -97,6 +100,13 @@ def load_manifest(folder: Path) -> Manifest:
         raise UserError(f"{path} is not TOML: {error}", "Mend the line it names.") from error
     except msgspec.ValidationError as error:
         raise _invalid(path, error) from error
+    manifest = msgspec.structs.replace(
+        manifest,
+        exceptions=tuple(
+            _spelled_out(exception, f"{path}, exceptions[{number}].when")
+            for number, exception in enumerate(manifest.exceptions)
+        ),
+    )
     _check(manifest, path)
     return manifest
 
@@ -133,15 +143,28 @@ def _check(manifest: Manifest, path: Path) -> None:
         if not manifest.claims.get(factor.name):
             raise UserError(
                 f"{path}, claims.{factor.name}: no level is claimed",
-                f"Expected a list of {', '.join(factor.levels)}.",
+                f"Expected a list of {', '.join(factor.known)}.",
             )
-    _check_levels(manifest.claims, f"{path}, claims")
-    for number, exception in enumerate(manifest.exceptions):
-        _check_levels(exception.when, f"{path}, exceptions[{number}].when")
+        for level in manifest.claims[factor.name]:
+            check_level(factor, level, f"{path}, claims.{factor.name}")
+    for name in manifest.claims:
+        find_factor(name, f"{path}, claims")
 
 
-def _check_levels(levels: Mapping[str, tuple[str, ...]], where: str) -> None:
-    for name, names in levels.items():
-        factor = find_factor(name, where)
-        for level in names:
-            check_level(factor, level, f"{where}.{name}")
+def _spelled_out(exception: Exclusion, where: str) -> Exclusion:
+    """The exception with ``!level`` written out as every other level of its factor."""
+    when = {name: _levels(name, levels, where) for name, levels in exception.when.items()}
+    return msgspec.structs.replace(exception, when=when)
+
+
+def _levels(name: str, levels: tuple[str, ...], where: str) -> tuple[str, ...]:
+    factor = find_factor(name, where)
+    named = {check_level(factor, level.removeprefix(BUT), f"{where}.{name}") for level in levels}
+    if all(level.startswith(BUT) for level in levels):
+        return tuple(level for level in factor.known if level not in named)
+    if any(level.startswith(BUT) for level in levels):
+        raise UserError(
+            f"{where}.{name}: levels with and without {BUT!r} are mixed",
+            "Name the levels it speaks of, or those it does not speak of.",
+        )
+    return levels

@@ -71,15 +71,17 @@ def make_plan(
     strength: int = 2,
     seed: int = 1,
     limit: int | None = None,
+    wide: bool = False,
 ) -> Plan:
     """Plan all ordered pairings of ``peers`` (default: all), or just ``pairings``.
 
-    ``restrictions`` narrows factors to some of their levels; ``limit`` keeps the first rows.
+    ``restrictions`` narrows factors to some of their levels, ``wide`` takes the rare levels in,
+    ``limit`` keeps the first rows.
     UserError for an unknown peer, a limit below one or a strength other than 2 or 3.
     """
     _check_numbers(strength, limit)
     columns = tuple(_pairings(manifests, peers, pairings))
-    space = Space(all_levels() | dict(restrictions or {}), CONSTRAINTS)
+    space = Space(all_levels(wide=wide) | dict(restrictions or {}), CONSTRAINTS)
     common = [_common_space(space, manifests[a], manifests[b]) for a, b in columns]
     rows = tuple(_rows(space, common, strength, seed)[:limit])
     cells = tuple(make_cell(manifests, pair, row) for row in rows for pair in columns)
@@ -121,7 +123,7 @@ def repeat_command(cell: Cell, seed: int) -> str:
     factors = " ".join(
         f"--factor {factor.name}={cell.combination[factor.name]}"
         for factor in FACTORS
-        if len(factor.levels) > 1
+        if len(factor.known) > 1
     )
     pairing = f"{cell.initiator},{cell.responder}"
     return f"ipsec-conformance matrix --pairing {pairing} {factors} --seed {seed}"

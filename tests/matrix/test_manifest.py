@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from conformance.errors import UserError
-from conformance.matrix.factors import all_levels, plain_combination
+from conformance.matrix.factors import all_levels, find_factor, plain_combination
 from conformance.matrix.manifest import find_manifest, load_manifest, load_manifests
+from conformance.resources import peers_root
 
 PEERS = Path(__file__).parents[2] / "peers"
 GOOD = (PEERS / "libreswan-4.10" / "peer.toml").read_text("utf-8")
@@ -92,3 +93,14 @@ def test_an_unknown_peer_is_told_with_the_nearest() -> None:
     assert caught.value.message == "unknown peer 'strongswan-5.9.9'"
     assert "Did you mean 'strongswan-5.9.8'?" in caught.value.hint
     assert "reference" in caught.value.hint
+
+
+def test_an_exception_may_name_what_it_does_not_speak_of() -> None:
+    """``!ecp256`` is every group but ecp256, also those that are added one day."""
+    (exception,) = [
+        exception
+        for exception in load_manifests(peers_root())["libreswan-4.10"].exceptions
+        if exception.when["pfs"] == ("ecp256",)
+    ]
+    groups = find_factor("group").known
+    assert exception.when["group"] == tuple(group for group in groups if group != "ecp256")

@@ -1,0 +1,35 @@
+"""Pluto's names of algorithms: keywords in its configuration, and what its status shows."""
+
+from __future__ import annotations
+
+HASHES = {
+    "md5": "md5",
+    "sha1": "sha1",
+    "sha256": "sha2_256",
+    "sha384": "sha2_384",
+    "sha512": "sha2_512",
+}
+"""Level of ``hash`` and ``esp_integrity`` -> keyword; ciphers are spelled as our levels."""
+
+GROUPS = {"ecp256": "dh19", "ecp384": "dh20", "ecp521": "dh21"}
+"""Level of ``group`` -> keyword, where they differ."""
+
+STATUS_CIPHERS = {
+    **{f"AES_CBC_{bits}": f"aes{bits}" for bits in (128, 192, 256)},
+    **{f"CAMELLIA_CBC_{bits}": f"camellia{bits}" for bits in (128, 192, 256)},
+    "3DES_CBC_192": "3des",
+}
+STATUS_HASHES = {
+    "HMAC_MD5": "md5",
+    "HMAC_SHA1": "sha1",
+    "HMAC_SHA2_256": "sha256",
+    "HMAC_SHA2_384": "sha384",
+    "HMAC_SHA2_512": "sha512",
+}
+STATUS_GROUPS = {
+    **{f"MODP{bits}": f"modp{bits}" for bits in (1024, 1536, 2048, 3072, 4096, 6144, 8192)},
+    "DH19": "ecp256",
+    "DH20": "ecp384",
+    "DH21": "ecp521",
+}
+"""Names in ``whack --status`` -> levels."""
