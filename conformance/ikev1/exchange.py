@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, ClassVar
 
-from conformance.ikev1 import diagnose
 from conformance.ikev1.constants import ExchangeType, NotifyType, PayloadType
 from conformance.ikev1.describe import describe_payload
 from conformance.ikev1.deviations import Position
@@ -78,6 +77,15 @@ class Exchange:
         """The exchange for people."""
         return self.exchange_type.label.replace("-", " ").title()
 
+    @property
+    def header_flags(self) -> int:
+        """Flags of our messages beside the one for encryption."""
+        return 0
+
+    def adopt_answer(self, sent: MessageSent) -> None:
+        """A message of another exchange answers the last one received; it is repeated for it."""
+        self._answers[self._last_received] = sent
+
     def receive(self, header: Header, data: bytes, now: float) -> None:
         """Take a datagram of this exchange; raises PeerError and stays as it was."""
         digest = sha256(data).digest()
@@ -97,7 +105,7 @@ class Exchange:
             raise
         self._retransmission, self.rejection = None, None
         self.note_notifications(message)
-        self._set_state(rule.next_state)
+        self._set_state(step.next_state or rule.next_state)
         sent = self.send(step, now) if step.answers else None
         self._answers[digest], self._last_received = sent, digest
         self.context.events.extend(step.events)
@@ -106,7 +114,7 @@ class Exchange:
         """Write, hash, encrypt and transmit; unless the exchange has ended, wait for an answer."""
         self._number += 1
         position, seams = Position(self.exchange_type, self._number), self.context.seams
-        along = self.companion.payloads(self, step.payloads) if self.companion else ()
+        along = self.companion.payloads(self, step) if self.companion else ()
         payloads = seams.payloads(position, (*step.payloads, *along))
         if step.hash_over is not None:
             payloads = (Hash(step.hash_over(write_chain(payloads))), *payloads)
@@ -213,20 +221,26 @@ class Exchange:
 
     def _silence(self) -> str:
         """What would explain that nothing came back; empty where nothing is known to."""
-        proof_sent = self.role is Role.INITIATOR and self.state is State.EXPECT_ID
-        return diagnose.NO_PROOF_ANSWERED if proof_sent else ""
+        return ""
 
     def _explain_garbage(self, header: Header) -> Divergence | None:
-        waiting_for_proof = header.encrypted and self.state is State.EXPECT_ID
-        return diagnose.undecryptable() if waiting_for_proof else None
+        """What would explain a message that makes no sense; None where nothing is known to."""
+        del header
+        return None
 
     def _header(self, payloads: Sequence[Payload]) -> Header:
         first = payloads[0].payload_type if payloads else PayloadType.NONE
         return Header(
-            self.cookie_i, self.cookie_r, self.exchange_type, self.message_id, next_payload=first
+            self.cookie_i,
+            self.cookie_r,
+            self.exchange_type,
+            self.message_id,
+            self.header_flags,
+            next_payload=first,
         )
 
     def _transmit(self, message: MessageSent) -> None:
+        self.context.isakmp_lives.count(self.cookie_i, len(message.datagram))
         self.context.datagrams.append((message.datagram, self.address))
         self.context.events.append(message)
 

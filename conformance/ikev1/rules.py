@@ -1,8 +1,8 @@
 """The state tables: what is taken in which state, who handles it, and what comes next.
 
-RFC 2409 5.1 to 5.4 (phase 1 by authentication method), 5.5 (Quick Mode), 5.7 (Informational). What has no
-row is refused. Payloads that may accompany any message of phase 1 are those of RFC 2408 4.5 and
-RFC 3947 3.
+RFC 2409 5.1 to 5.4 (phase 1 by authentication method), 5.5 (Quick Mode), 5.7 (Informational).
+What has no row is refused. Payloads that may accompany any message of phase 1 are those of
+RFC 2408 4.5 and RFC 3947 3.
 """
 
 from __future__ import annotations
