@@ -156,6 +156,7 @@ def template_values(connection: Connection) -> dict[str, object]:
         "remote": connection.remote,
         "tunnel": connection.tunnel,
         "mode": levels["mode"],
+        "aggressive": "yes" if levels["exchange"] == "aggressive" else "no",
         "ike": ike,
         "esp": esp,
         "pfs": "yes" if connection.pfs else "no",

@@ -43,6 +43,7 @@ class ReferenceDriver(Driver):
             name=connection.name,
             remote=connection.remote.address,
             psk=connection.psk,
+            exchange=levels["exchange"],
             phase1={
                 "cipher": levels["cipher"],
                 "hash": levels["hash"],

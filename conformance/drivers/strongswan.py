@@ -168,7 +168,7 @@ def connection_section(connection: Connection) -> dict[str, Any]:
         "local_addrs": [local.address],
         "remote_addrs": [remote.address],
         "proposals": [f"{levels['cipher']}-{levels['hash']}-{levels['group']}"],
-        "aggressive": "no",
+        "aggressive": "yes" if levels["exchange"] == "aggressive" else "no",
         "mobike": "no",
         "fragmentation": "no",
         "dpd_delay": "0",

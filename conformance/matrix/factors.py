@@ -49,7 +49,7 @@ _RARE_CIPHERS = (
 )
 
 FACTORS: tuple[Factor, ...] = (
-    Factor("exchange", "Exchange", "main", ("main",)),
+    Factor("exchange", "Exchange", "main", ("main", "aggressive")),
     Factor("auth", "Authentication", "psk", ("psk",)),
     Factor("cipher", "IKE cipher", "aes128", ("aes128", "aes192", "aes256", "3des"), _RARE_CIPHERS),
     Factor("hash", "IKE hash", "sha256", ("md5", "sha1", "sha256"), ("sha384", "sha512")),

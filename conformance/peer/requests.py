@@ -75,6 +75,8 @@ class Configure(_Request, frozen=True, kw_only=True):
     """Names of conformance.ikev1.deviations."""
     remote_port: int = 500
     retransmit: RetransmitPolicy = RetransmitPolicy()
+    exchange: str = "main"
+    """``main`` or ``aggressive``."""
 
     def __repr__(self) -> str:
         return f"Configure({self.name!r}, {self.remote})"
@@ -108,6 +110,7 @@ class Configure(_Request, frozen=True, kw_only=True):
             local_selector=Identification.selector(str(self.local_selector)),
             remote_selector=Identification.selector(str(self.remote_selector)),
             retransmit=self.retransmit,
+            exchange=self.exchange,
         )
 
 

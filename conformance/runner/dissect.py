@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from conformance.runner.capture import Packet
 
 IKE_PORT = 500
+PHASE_1 = (ExchangeType.MAIN_MODE, ExchangeType.AGGRESSIVE)
 NO_KEY = "neither end tells the key of this ISAKMP SA"
 UDP = 17
 UDP_HEADER = struct.Struct(">HHHH")
@@ -104,14 +105,15 @@ class Dissector:
         return CipherState(self._cipher, key, iv)
 
     def _phase2_state(self, header: Header, key: bytes) -> CipherState | None:
-        phase1 = self._phase1.get(header.cookie_i)
+        # Aggressive Mode may end without an encrypted message: then its first IV is its last block.
+        phase1 = self._phase1.get(header.cookie_i) or self._first_state(header, key)
         if phase1 is None:
             return None
         iv = phase2_iv(self._hash, phase1.iv, header.message_id_octets, phase1.block_size)
         return CipherState(self._cipher, key, iv)
 
     def _advance(self, header: Header, message: Message, state: CipherState | None) -> None:
-        if header.exchange is ExchangeType.MAIN_MODE and not header.encrypted:
+        if header.exchange in PHASE_1 and not header.encrypted:
             types = [payload.payload_type for payload in message.payloads]
             if PayloadType.KE in types:
                 self._public.setdefault(header.cookie_i, []).append(message.body(PayloadType.KE))

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 NAMES = {
     ExchangeType.MAIN_MODE: "Main Mode",
+    ExchangeType.AGGRESSIVE: "Aggressive Mode",
     ExchangeType.QUICK_MODE: "Quick Mode",
     ExchangeType.INFORMATIONAL: "Informational",
 }
 SOURCES = {
     ExchangeType.MAIN_MODE: "RFC 2409 5.4",
+    ExchangeType.AGGRESSIVE: "RFC 2409 5.4",
     ExchangeType.QUICK_MODE: "RFC 2409 5.5",
     ExchangeType.INFORMATIONAL: "RFC 2409 5.7",
 }

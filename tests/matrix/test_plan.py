@@ -93,7 +93,17 @@ def test_limit_keeps_the_first_rows() -> None:
     ("texts", "rows"),
     [
         (["cipher=aes128", "hash=sha1", "group=modp1536"], range(12, 40)),
-        (["cipher=aes128", "hash=sha1", "group=modp1536", "pfs=none", "mode=tunnel"], range(6, 7)),
+        (
+            [
+                "exchange=main",
+                "cipher=aes128",
+                "hash=sha1",
+                "group=modp1536",
+                "pfs=none",
+                "mode=tunnel",
+            ],
+            range(6, 7),
+        ),
     ],
 )
 def test_restricted_plans_have_twelve_rows_where_there_are_so_many(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import struct
 from ipaddress import IPv4Address, IPv4Network
+from typing import Any
 
 import pytest
 
@@ -28,8 +29,11 @@ def packet(time: float, source: str, destination: str, data: bytes) -> Packet:
     return Packet(time, bytes(12) + b"\x08\x00" + ip.build())
 
 
-def endpoint(local: str, remote: str, cipher: str, hash_name: str, pfs: str | None) -> Endpoint:
+def endpoint(
+    local: str, remote: str, cipher: str, hash_name: str, pfs: str | None, **options: Any
+) -> Endpoint:
     config = Config(
+        **options,
         psk=b"secret",
         local_id=Identification.ipv4_addr(local),
         remote_id=Identification.ipv4_addr(remote),
@@ -55,10 +59,11 @@ def converse(one: Endpoint, other: Endpoint, now: float) -> list[Packet]:
 
 
 def handshake(
-    cipher: str = "aes128", hash_name: str = "sha256", pfs: str | None = None
+    cipher: str = "aes128", hash_name: str = "sha256", pfs: str | None = None, **options: Any
 ) -> tuple[list[Packet], list[IkeKey]]:
-    """Main Mode, Quick Mode and Delete as captured, and the key that opens them."""
-    one, other = endpoint(A, B, cipher, hash_name, pfs), endpoint(B, A, cipher, hash_name, pfs)
+    """Phase 1, Quick Mode and Delete as captured, and the key that opens them."""
+    one = endpoint(A, B, cipher, hash_name, pfs, **options)
+    other = endpoint(B, A, cipher, hash_name, pfs, **options)
     one.initiate(0.0)
     packets = converse(one, other, 0.0)
     one.terminate(1.0)
@@ -95,6 +100,20 @@ def test_every_message_is_opened(cipher: str, hash_name: str, pfs: str | None) -
         *(f"HASH SA NONCE{ke} ID ID", f"HASH SA NONCE{ke} ID ID", "HASH", "HASH D", "HASH D"),
     ]
     assert all(message.startswith("SA") for message in opened[:2])
+
+
+@pytest.mark.parametrize("encrypted", [True, False], ids=["encrypted proof", "proof in clear"])
+def test_aggressive_mode_is_opened(*, encrypted: bool) -> None:
+    """Its third message may be encrypted or not: what follows opens either way (RFC 2409 5)."""
+    options = {"exchange": "aggressive", "protect_aggressive_proof": encrypted}
+    packets, keys = handshake(**options)
+    messages = dissect(packets, "aes128", "sha256", keys)
+    assert types(messages)[1:6] == [
+        *("SA KE NONCE ID HASH", "HASH"),
+        *("HASH SA NONCE ID ID", "HASH SA NONCE ID ID", "HASH"),
+    ]
+    assert messages[2].header.encrypted is encrypted
+    assert deletes_seen(messages) is True
 
 
 def test_the_delete_is_seen() -> None:

@@ -35,7 +35,7 @@ def run(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Run:
     manifests = load_manifests(peers_root())
     plain = {"cipher": "aes128", "hash": "sha256", "group": "modp2048", "esp_cipher": "aes128"}
     restrictions = {name: (level,) for name, level in plain.items()}
-    restrictions |= {"esp_integrity": ("sha256",), "pfs": ("modp2048",)}
+    restrictions |= {"exchange": ("main",), "esp_integrity": ("sha256",), "pfs": ("modp2048",)}
     plan = make_plan(manifests, restrictions=restrictions)
     made = Run.create(tmp_path_factory.mktemp("results"), plan, lab.describe())
     run_cells(lab, manifests, made, plan.cells, started=lambda _: None, finished=lambda _: None)
