@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from conformance.crypto.ciphers import CIPHERS
 from conformance.crypto.dh import GROUPS
 from conformance.crypto.macs import MACS
 from conformance.crypto.prf import HASHES
@@ -29,7 +30,7 @@ _Names = dict[int, dict[int, str]]
 
 # Attribute number: names of the algorithms that the crypto tables know.
 _PHASE_1_NAMES: _Names = {
-    1: {7: "AES-CBC", 5: "3DES-CBC"},
+    1: {row.ike_id: row.title for row in CIPHERS.values()},
     2: {row.ike_id: row.name for row in HASHES.values()},
     4: {row.ike_id: row.name for row in GROUPS.values()},
 }

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conformance.crypto.ciphers import CIPHERS
-from conformance.crypto.dh import GROUPS
 from conformance.crypto.macs import MACS
-from conformance.crypto.prf import HASHES
 from conformance.crypto.random import seeded_random
 from conformance.ikev1.config import Identification, Phase1Proposal, Phase2Proposal
 from conformance.ikev1.constants import ExchangeType, NotifyType
@@ -55,7 +53,16 @@ def assert_agreement(pair: Any) -> None:
         assert not pair.of_initiator(cls) + pair.of_responder(cls)
 
 
-@pytest.mark.parametrize(("cipher", "hash_name", "group"), [*product(CIPHERS, HASHES, GROUPS)])
+CIPHER_SAMPLE = ("aes128", "aes192", "aes256", "3des")
+HASH_SAMPLE = ("md5", "sha1", "sha256")
+GROUP_SAMPLE = ("modp1024", "modp1536", "modp2048", "ecp256")
+MAC_SAMPLE = ("md5", "sha1", "sha256")
+"""What is tried in all combinations; tests/crypto/test_in_handshakes.py tries every row once."""
+
+
+@pytest.mark.parametrize(
+    ("cipher", "hash_name", "group"), [*product(CIPHER_SAMPLE, HASH_SAMPLE, GROUP_SAMPLE)]
+)
 def test_every_phase_1_combination(
     make_pair: Callable[..., Any], cipher: str, hash_name: str, group: str
 ) -> None:
@@ -71,7 +78,7 @@ def test_every_phase_1_combination(
 
 @pytest.mark.parametrize(
     ("cipher", "integrity", "mode", "pfs"),
-    [*product(CIPHERS, MACS, ("tunnel", "transport"), (None, *GROUPS))],
+    [*product(CIPHER_SAMPLE, MAC_SAMPLE, ("tunnel", "transport"), (None, *GROUP_SAMPLE))],
 )
 def test_every_phase_2_combination(
     make_pair: Callable[..., Any], cipher: str, integrity: str, mode: str, pfs: str | None
@@ -236,7 +243,7 @@ def test_responder_takes_the_initiators_first_acceptable_transform(
     make_pair: Callable[..., Any],
 ) -> None:
     """The order of the offer counts, not that of the responder's configuration."""
-    offered = tuple(Phase1Proposal(cipher, "sha1", "ecp256") for cipher in CIPHERS)
+    offered = tuple(Phase1Proposal(cipher, "sha1", "ecp256") for cipher in CIPHER_SAMPLE)
     known = (offered[3], offered[2])
     pair = make_pair(initiator={"phase1": offered}, responder={"phase1": known})
     pair.handshake()
