@@ -77,6 +77,8 @@ class Configure(_Request, frozen=True, kw_only=True):
     retransmit: RetransmitPolicy = RetransmitPolicy()
     exchange: str = "main"
     """``main`` or ``aggressive``."""
+    protect_aggressive_proof: bool = True
+    """Whether the third message of Aggressive Mode is encrypted (docs/findings.md says why)."""
 
     def __repr__(self) -> str:
         return f"Configure({self.name!r}, {self.remote})"
@@ -111,6 +113,7 @@ class Configure(_Request, frozen=True, kw_only=True):
             remote_selector=Identification.selector(str(self.remote_selector)),
             retransmit=self.retransmit,
             exchange=self.exchange,
+            protect_aggressive_proof=self.protect_aggressive_proof,
         )
 
 
