@@ -9,13 +9,16 @@ from conformance.crypto.ciphers import CIPHERS
 from conformance.crypto.dh import GROUPS
 from conformance.crypto.macs import MACS
 from conformance.crypto.prf import HASHES
+from conformance.crypto.signatures import SIGNATURES
 from conformance.ikev1.constants import ExchangeType
 from conformance.ikev1.errors import LocalError
 from conformance.ikev1.payloads.identification import Identification, selector_of_host
-from conformance.ikev1.policies import DpdPolicy
+from conformance.ikev1.policies import DpdPolicy, LifetimePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from conformance.ikev1.credentials import Credentials
 
 __all__ = [
     "Config",
@@ -26,8 +29,15 @@ __all__ = [
     "RetransmitPolicy",
 ]
 
-AUTH_METHODS = {"psk": 1}
-"""Authentication method by name, RFC 2409 Appendix A."""
+AUTH_METHODS = {
+    "psk": 1,
+    "dss-sig": 2,
+    "rsa-sig": 3,
+    "ecdsa-256": 9,
+    "ecdsa-384": 10,
+    "ecdsa-521": 11,
+}
+"""Authentication method by name, RFC 2409 Appendix A, RFC 4754 8."""
 MODES = {"tunnel": 1, "transport": 2}
 """Encapsulation mode by name, RFC 2407 4.5."""
 EXCHANGES = {"main": ExchangeType.MAIN_MODE, "aggressive": ExchangeType.AGGRESSIVE}
@@ -51,6 +61,10 @@ class Phase1Proposal:
     group: str
     auth: str = "psk"
     lifetime_seconds: int = 28800
+    lifetime_kilobytes: int | None = None
+    """The limit in kilobytes that is offered and kept to; None for none."""
+    lifetime_variable: bool = False
+    """Whether durations are sent as TLV even where TV would do (RFC 2407 4.5)."""
 
     def __post_init__(self) -> None:
         _known("cipher", self.cipher, CIPHERS)
@@ -70,6 +84,10 @@ class Phase2Proposal:
     """A group, or None without a second Diffie-Hellman exchange."""
     protocol: str = "esp"
     lifetime_seconds: int = 3600
+    lifetime_kilobytes: int | None = None
+    """The limit in kilobytes that is offered and kept to; None for none."""
+    lifetime_variable: bool = False
+    """Whether durations are sent as TLV even where TV would do (RFC 2407 4.5)."""
 
     def __post_init__(self) -> None:
         _known("cipher", self.cipher, CIPHERS)
@@ -116,6 +134,17 @@ class Config:
     """Whether an error notify in the clear ends a Main Mode in progress; it could be forged."""
     dpd: DpdPolicy | None = None
     """Dead peer detection; None neither announces it nor asks."""
+    lifetimes: LifetimePolicy | None = None
+    """What is done as SAs grow old; None leaves them to their user."""
+    responder_lifetime: bool = False
+    """Whether we say so as responder where our limits are lower than those agreed on."""
+    replay_status: bool | None = None
+    """What we say as responder of our replay detection; None says nothing."""
+    initial_contact: bool = False
+    """Whether we say as initiator that we hold no other SA with the peer."""
+    commit: str | None = None
+    """Whether we set the commit bit as responder of Quick Mode, and where CONNECTED then travels:
+    in an "informational" exchange (RFC 2408 3.1) or as the fourth message of "quick-mode"."""
 
     exchange: str = "main"
     """The phase 1 exchange that we begin and answer, of EXCHANGES."""
@@ -123,6 +152,9 @@ class Config:
     """Whether the third message of Aggressive Mode is encrypted; either is taken (RFC 2409 5)."""
     psk_by_id: tuple[tuple[Identification, bytes], ...] = field(default=(), repr=False)
     """Secrets of peers by identity, before psk; in Main Mode the identity is the address."""
+
+    credentials: Credentials | None = None
+    """Keys and certificates; needed by every authentication method but psk."""
 
     def secret_of(self, identity: Identification | None, address: str) -> bytes:
         """The pre-shared key for a peer, by its address where it has not told its identity."""
@@ -138,10 +170,19 @@ class Config:
         _known("exchange", self.exchange, EXCHANGES)
         if self.exchange == "aggressive":
             self._check_fixed("group", "auth")
+        self._check_credentials()
         if not self.phase1 or not self.phase2:
             raise LocalError("at least one proposal is needed in each phase")
         if len({proposal.pfs for proposal in self.phase2}) > 1:
             raise LocalError("all proposals of phase 2 need the same PFS group (RFC 2409 5.5)")
+
+    def _check_credentials(self) -> None:
+        """A private key of the right kind for every signature method that is proposed."""
+        for row in (SIGNATURES[one.auth] for one in self.phase1 if one.auth in SIGNATURES):
+            if self.credentials is None or not row.fits(self.credentials.private_key):
+                raise LocalError(f"{row.name} needs credentials with a private key for it")
+            if self.credentials.peer_key and not row.fits(self.credentials.peer_key):
+                raise LocalError(f"the configured key of the peer is not one for {row.name}")
 
     def _check_fixed(self, *names: str) -> None:
         """What Aggressive Mode uses before it is agreed cannot be negotiated (RFC 2409 5)."""

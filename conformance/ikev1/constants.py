@@ -120,6 +120,22 @@ class IdType(NamedNumber):
     KEY_ID = 11
 
 
+class CertificateEncoding(NamedNumber):
+    """Certificate encoding, RFC 2408 3.9."""
+
+    NONE = 0
+    PKCS7_X509 = 1
+    PGP = 2
+    DNS_SIGNED_KEY = 3
+    X509_SIGNATURE = 4
+    X509_KEY_EXCHANGE = 5
+    KERBEROS_TOKENS = 6
+    CRL = 7
+    ARL = 8
+    SPKI = 9
+    X509_ATTRIBUTE = 10
+
+
 class NotifyType(NamedNumber):
     """Notify message type, RFC 2408 3.14.1, RFC 2407 4.6.3, RFC 3706 5.2."""
 

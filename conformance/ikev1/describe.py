@@ -12,6 +12,8 @@ from conformance.ikev1 import vendor_ids
 from conformance.ikev1.attributes import PHASE_1, PHASE_2, Attribute, AttributeTable, describe
 from conformance.ikev1.constants import PayloadType, Protocol
 from conformance.ikev1.payloads import (
+    CertificatePayload,
+    CertificateRequest,
     Delete,
     Identification,
     Notification,
@@ -21,7 +23,7 @@ from conformance.ikev1.payloads import (
     VendorId,
 )
 from conformance.ikev1.payloads.base import OpaquePayload
-from conformance.ikev1.payloads.data import Hash, KeyExchange, Nonce
+from conformance.ikev1.payloads.data import Hash, KeyExchange, Nonce, Signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +96,12 @@ def _vendor_id(payload: VendorId) -> str:
     return f"{PayloadType.VID.label} {payload.data.hex()}" + (f" ({name})" if name else "")
 
 
-def _sized(payload: KeyExchange | Hash | Nonce | OpaquePayload) -> str:
+def _encoded(payload: CertificatePayload | CertificateRequest) -> str:
+    size = f"{len(payload.data)} octets"
+    return f"{payload.payload_type.label} {payload.encoding.label} ({size})"
+
+
+def _sized(payload: KeyExchange | Hash | Nonce | Signature | OpaquePayload) -> str:
     return f"{payload.payload_type.label} ({len(payload.data)} octets)"
 
 
@@ -103,6 +110,9 @@ _DESCRIBERS: dict[type, Callable[..., str]] = {
     KeyExchange: _sized,
     Hash: _sized,
     Nonce: _sized,
+    Signature: _sized,
+    CertificatePayload: _encoded,
+    CertificateRequest: _encoded,
     OpaquePayload: _sized,
     Identification: lambda payload: f"{PayloadType.ID.label} {payload}",
     Notification: _notification,

@@ -32,9 +32,11 @@ from conformance.ikev1.proposals import PHASE_1_NEGOTIATION, Agreement
 from conformance.ikev1.state_table import ENDED, State
 
 if TYPE_CHECKING:
+    from conformance.ikev1.capabilities import Capabilities
     from conformance.ikev1.config import Phase1Proposal
     from conformance.ikev1.errors import Divergence
     from conformance.ikev1.message import Header
+    from conformance.ikev1.state_table import Step
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,6 +61,8 @@ class Phase1(Exchange):
     vendor_ids: tuple[bytes, ...] = ()
     requests: tuple[tuple[int, bytes], ...] = ()
     """Encoding and authority of every certificate that the peer asked for."""
+    capabilities: Capabilities | None = None
+    """What goes along with the exchange's own payloads."""
     _pair: KeyPair | None = field(default=None, repr=False)
 
     @property
@@ -84,6 +88,20 @@ class Phase1(Exchange):
     def peer_role(self) -> Role:
         """The other role than ours."""
         return Role.RESPONDER if self.role is Role.INITIATOR else Role.INITIATOR
+
+    def along(self, step: Step) -> tuple[Payload, ...]:
+        """Vendor IDs and what belongs to the features they announce."""
+        return self.capabilities.payloads(self, step) if self.capabilities else ()
+
+    def take_along(self, message: Message) -> None:
+        """Read the same of the peer; raises PeerError."""
+        if self.capabilities is not None:
+            self.capabilities.take(message)
+
+    @property
+    def peer_identity_name(self) -> str:
+        """IDii or IDir, whichever the peer sends."""
+        return "IDii" if self.peer_role is Role.INITIATOR else "IDir"
 
     # -- negotiation ----------------------------------------------------------------------------
 
@@ -180,8 +198,7 @@ class Phase1(Exchange):
     def check_identity(self) -> Identification:
         """The peer's identity, if policy accepts it; raises PeerError."""
         identity = diagnose.read_identity(self.peer_identity)
-        name = "IDii" if self.peer_role is Role.INITIATOR else "IDir"
-        diagnose.check_identity(name, self.context.config.remote_id, identity)
+        diagnose.check_identity(self.peer_identity_name, self.context.config.remote_id, identity)
         return identity
 
     def verify_proof(self, message: Message) -> Identification:

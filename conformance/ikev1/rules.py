@@ -18,12 +18,14 @@ from conformance.ikev1.state_table import Rule, State
 _SA_NEXT, _KE_NEXT, _ID_NEXT = State.EXPECT_SA, State.EXPECT_KE, State.EXPECT_ID
 _PROOF_NEXT = State.EXPECT_PROOF
 _H1, _H2, _H3 = State.EXPECT_HASH_1, State.EXPECT_HASH_2, State.EXPECT_HASH_3
-_DONE = State.DONE
+_DONE, _CON = State.DONE, State.EXPECT_CONNECTED
 _I, _R = Role.INITIATOR, Role.RESPONDER
 _CLEAR, _CRYPT, _EITHER = False, True, None
 
 _SA, _HASH, _HASH_SA = (P.SA,), (P.HASH,), (P.HASH, P.SA)
 _KE, _ID, _NONCE = (P.KE, P.NONCE), (P.ID, P.HASH), (P.NONCE,)
+_ID_SIG, _KE_ID_SIG = (P.ID, P.SIG), (P.KE, P.NONCE, P.ID, P.SIG)
+_SIG = (P.SIG,)
 _KE_ID, _KE_ID_HASH = (P.KE, P.NONCE, P.ID), (P.KE, P.NONCE, P.ID, P.HASH)
 _SA_MAY = (P.VID, P.N)
 _KE_MAY = (P.VID, P.N, P.CR, P.CERT, P.NAT_D)
@@ -49,6 +51,14 @@ MAIN_MODE = (
     Rule(_I, "psk", _KE_NEXT, _CLEAR, (),   _KE,     _KE_MAY, mm.send_proof,          _ID_NEXT),
     Rule(_R, "psk", _ID_NEXT, _CRYPT, (),   _ID,     _ID_MAY, mm.answer_proof,        _DONE),
     Rule(_I, "psk", _ID_NEXT, _CRYPT, (),   _ID,     _ID_MAY, mm.finish,              _DONE),
+    #
+    #  HDR*, IDii, [ CERT, ] SIG_I  -->
+    #                               <--    HDR*, IDir, [ CERT, ] SIG_R
+    #
+    Rule(_R, "sig", _KE_NEXT, _CLEAR, (),   _KE,     _KE_MAY, mm.answer_key_exchange, _ID_NEXT),
+    Rule(_I, "sig", _KE_NEXT, _CLEAR, (),   _KE,     _KE_MAY, mm.send_proof,          _ID_NEXT),
+    Rule(_R, "sig", _ID_NEXT, _CRYPT, (),   _ID_SIG, _ID_MAY, mm.answer_proof,        _DONE),
+    Rule(_I, "sig", _ID_NEXT, _CRYPT, (),   _ID_SIG, _ID_MAY, mm.finish,              _DONE),
 )
 """Identity protection."""
 
@@ -62,6 +72,12 @@ AGGRESSIVE = (
     Rule(_R, None,  _SA_NEXT,    _CLEAR,  _SA,   _KE_ID,      _KE_MAY, am.answer_all, _PROOF_NEXT),
     Rule(_I, "psk", _SA_NEXT,    _CLEAR,  _SA,   _KE_ID_HASH, _KE_MAY, am.confirm,    _DONE),
     Rule(_R, "psk", _PROOF_NEXT, _EITHER, _HASH, (),          _ID_MAY, am.finish,     _DONE),
+    #
+    #                         <--   HDR, SA, KE, Nr, IDir, [ CERT, ] SIG_R
+    #  HDR, [ CERT, ] SIG_I   -->
+    #
+    Rule(_I, "sig", _SA_NEXT,    _CLEAR,  _SA,   _KE_ID_SIG,  _KE_MAY, am.confirm,    _DONE),
+    Rule(_R, "sig", _PROOF_NEXT, _EITHER, (),    _SIG,        _ID_MAY, am.finish,     _DONE),
 )
 """Three messages, without identity protection but with public key encryption."""
 
@@ -69,11 +85,13 @@ QUICK_MODE = (
     #  HDR*, HASH(1), SA, Ni [, KE ] [, IDci, IDcr ]  -->
     #                 <--  HDR*, HASH(2), SA, Nr [, KE ] [, IDci, IDcr ]
     #  HDR*, HASH(3)  -->
+    #               [ <--  HDR*, HASH(4), N(CONNECTED) ]
     #
     #  role  auth  state flag    first     required optional  handler          next
     Rule(_R, None, _H1,  _CRYPT, _HASH_SA, _NONCE,  _QM_MAY,  qm.answer_offer, _H3),
     Rule(_I, None, _H2,  _CRYPT, _HASH_SA, _NONCE,  _QM_MAY,  qm.confirm,      _DONE),
     Rule(_R, None, _H3,  _CRYPT, _HASH,    (),      _QM3_MAY, qm.install,      _DONE),
+    Rule(_I, None, _CON, _CRYPT, _HASH,    (P.N,),  _QM3_MAY, qm.take_fourth,  _DONE),
 )
 """One pair of SAs."""
 

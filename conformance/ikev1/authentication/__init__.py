@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from conformance.ikev1.authentication.base import Method
 from conformance.ikev1.authentication.pre_shared import PreSharedKey
+from conformance.ikev1.authentication.signed import SIGNATURE_METHODS
 
 __all__ = ["METHODS", "Method"]
 
 METHODS: dict[str, Method] = {
     "psk": PreSharedKey(),
+    **SIGNATURE_METHODS,
 }
 """Every method that a proposal may name; config.AUTH_METHODS has their numbers."""

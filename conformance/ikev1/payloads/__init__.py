@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from conformance.ikev1.constants import PayloadType
 from conformance.ikev1.payloads.base import OpaquePayload, ParsedPayload, Payload
-from conformance.ikev1.payloads.data import Hash, KeyExchange, Nonce, VendorId
+from conformance.ikev1.payloads.certificate import CertificatePayload, CertificateRequest
+from conformance.ikev1.payloads.data import Hash, KeyExchange, Nonce, Signature, VendorId
 from conformance.ikev1.payloads.identification import Identification
 from conformance.ikev1.payloads.notification import Delete, Notification
 from conformance.ikev1.payloads.sa import Proposal, SecurityAssociation, Transform
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from conformance.ikev1.buffer import Reader
 
 __all__ = [
+    "CertificatePayload",
+    "CertificateRequest",
     "Delete",
     "Hash",
     "Identification",
@@ -25,6 +28,7 @@ __all__ = [
     "Payload",
     "Proposal",
     "SecurityAssociation",
+    "Signature",
     "Transform",
     "VendorId",
     "parse_payload",
@@ -34,7 +38,10 @@ _PARSED: dict[PayloadType, type[ParsedPayload]] = {
     PayloadType.SA: SecurityAssociation,
     PayloadType.KE: KeyExchange,
     PayloadType.ID: Identification,
+    PayloadType.CERT: CertificatePayload,
+    PayloadType.CR: CertificateRequest,
     PayloadType.HASH: Hash,
+    PayloadType.SIG: Signature,
     PayloadType.NONCE: Nonce,
     PayloadType.N: Notification,
     PayloadType.D: Delete,

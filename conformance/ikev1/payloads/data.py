@@ -1,4 +1,4 @@
-"""Payloads whose body is one value: KE, HASH, NONCE and VID (RFC 2408 3.7, 3.11, 3.13, 3.16)."""
+"""Payloads whose body is one value: KE, HASH, SIG, NONCE, VID (RFC 2408 3.7, 3.11-3.13, 3.16)."""
 
 from __future__ import annotations
 
@@ -39,6 +39,13 @@ class Hash(_DataPayload):
     """HASH, RFC 2408 3.11: HASH_I, HASH_R or HASH(n)."""
 
     payload_type: ClassVar[PayloadType] = PayloadType.HASH
+
+
+@dataclass(frozen=True, slots=True)
+class Signature(_DataPayload):
+    """SIG, RFC 2408 3.12: SIG_I or SIG_R."""
+
+    payload_type: ClassVar[PayloadType] = PayloadType.SIG
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,160 @@
+"""Certificates on the wire and their judgement by policy (RFC 2408 3.9-3.10, RFC 4945 3 and 5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conformance.crypto import certificates as x509
+from conformance.crypto.certificates import Certificate, CertificateError
+from conformance.ikev1.constants import CertificateEncoding, IdType, NotifyType
+from conformance.ikev1.errors import Divergence, LocalError, PeerError
+from conformance.ikev1.payloads import (
+    CertificatePayload,
+    CertificateRequest,
+    Identification,
+    Payload,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from conformance.ikev1.credentials import Credentials
+    from conformance.ikev1.message import Message
+
+_ENCODING = CertificateEncoding.X509_SIGNATURE
+_WRAPPED = CertificateEncoding.PKCS7_X509
+_SERVED = (_ENCODING, _WRAPPED)
+_LISTS = (CertificateEncoding.CRL, CertificateEncoding.ARL)
+# Identification type: kind of subjectAltName that must hold the same value (RFC 4945 3.1).
+_KINDS = {
+    IdType.IPV4_ADDR: "ip",
+    IdType.IPV6_ADDR: "ip",
+    IdType.FQDN: "dns",
+    IdType.USER_FQDN: "email",
+}
+_CASELESS = ("dns", "email")
+_NOTIFIES: dict[type[CertificateError], NotifyType] = {
+    x509.MalformedCertificateError: NotifyType.INVALID_CERT_ENCODING,
+    x509.UnknownAuthorityError: NotifyType.INVALID_CERT_AUTHORITY,
+}
+
+
+def requests(credentials: Credentials) -> tuple[Payload, ...]:
+    """A CERTREQ for every authority that we trust."""
+    if credentials.peer_key is not None:
+        return ()
+    return tuple(CertificateRequest(_ENCODING, one.subject) for one in credentials.authorities)
+
+
+def own_certificates(
+    credentials: Credentials, asked: Sequence[tuple[int, bytes]]
+) -> tuple[Payload, ...]:
+    """The CERT payloads that go with our SIG."""
+    served = any(encoding in _SERVED for encoding, _ in asked)
+    wanted = {"always": True, "requested": served, "never": False}[credentials.send]
+    if not wanted or not credentials.certificates:
+        return ()
+    if credentials.wrapped:
+        return (CertificatePayload(_WRAPPED, x509.wrap_pkcs7(credentials.certificates)),)
+    return tuple(CertificatePayload(_ENCODING, one.der) for one in credentials.certificates)
+
+
+def take_certificate(
+    credentials: Credentials, message: Message, identity: Identification, name: str
+) -> Certificate:
+    """The peer's certificate out of a message, found good and its own; raises PeerError."""
+    try:
+        received = _received(message)
+        leaf = _of_the_peer(received, identity)
+        if leaf is None:
+            raise PeerError(
+                NotifyType.CERTIFICATE_UNAVAILABLE,
+                "the peer sent no certificate and its key is not configured",
+                Divergence("CERT", "a certificate of the peer", "absent"),
+                fatal=True,
+            )
+        leaf.check_usage()
+        lists = [one.data for one in message.all(CertificatePayload) if one.encoding in _LISTS]
+        judge(credentials, leaf, received, lists)
+    except CertificateError as error:
+        raise refused(error) from error
+    check_name(leaf, identity, name)
+    return leaf
+
+
+def judge(
+    credentials: Credentials,
+    leaf: Certificate,
+    received: Sequence[Certificate],
+    lists: Sequence[bytes] = (),
+) -> None:
+    """Raise CertificateError unless a chain over what was received leads to an authority."""
+    if credentials.clock is None:
+        raise LocalError("to judge certificates a clock is needed")
+    revocations = (*credentials.revocations, *lists)
+    x509.verify_chain(leaf, received, credentials.authorities, revocations, credentials.clock())
+
+
+def refused(error: CertificateError) -> PeerError:
+    """What the peer is told of a certificate that is not acceptable."""
+    notify = _NOTIFIES.get(type(error), NotifyType.INVALID_CERTIFICATE)
+    divergence = Divergence("CERT", "an acceptable certificate", str(error))
+    return PeerError(notify, f"the peer's certificate: {error}", divergence, fatal=True)
+
+
+def check_name(certificate: Certificate, identity: Identification, name: str) -> None:
+    """Raise PeerError unless the certificate holds the identity (RFC 4945 3.1 and 5.1)."""
+    if _holds(certificate, identity):
+        return
+    names = [_text(kind, value) for kind, value in certificate.alternative_names]
+    raise PeerError(
+        NotifyType.INVALID_ID_INFORMATION,
+        f"the certificate does not say {identity}",
+        Divergence(
+            name,
+            f"one of {', '.join([*names, f'DN {certificate.name}'])}",
+            str(identity),
+            "the certificate says another identity",
+        ),
+        fatal=True,
+    )
+
+
+def _text(kind: str, value: bytes) -> str:
+    shown = ".".join(map(str, value)) if kind == "ip" else value.decode("ascii", "backslashreplace")
+    return f"{kind} {shown}"
+
+
+def _holds(certificate: Certificate, identity: Identification) -> bool:
+    if identity.type == IdType.DER_ASN1_DN:
+        return certificate.subject == identity.data
+    kind = _KINDS.get(IdType(identity.type))
+    if kind is None:
+        return False
+    values = [value for one, value in certificate.alternative_names if one == kind]
+    if kind in _CASELESS:
+        return identity.data.lower() in [value.lower() for value in values]
+    return identity.data in values
+
+
+def _received(message: Message) -> list[Certificate]:
+    """Every certificate of a message, unwrapped; raises PeerError and CertificateError."""
+    found: list[Certificate] = []
+    for payload in message.all(CertificatePayload):
+        if payload.encoding is _WRAPPED:
+            found += x509.parse_pkcs7(payload.data)
+        elif payload.encoding is _ENCODING:
+            found.append(Certificate.parse(payload.data))
+        elif payload.encoding not in _LISTS:
+            raise PeerError(
+                NotifyType.CERT_TYPE_UNSUPPORTED,
+                f"certificate encoding {payload.encoding.label}",
+                fatal=True,
+            )
+    return found
+
+
+def _of_the_peer(received: Sequence[Certificate], identity: Identification) -> Certificate | None:
+    """The one that holds the identity, else the first: the order is free (RFC 4945 3.3.6)."""
+    holding = (one for one in received if _holds(one, identity))
+    return next(holding, received[0] if received else None)

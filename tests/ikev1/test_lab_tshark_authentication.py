@@ -1,0 +1,75 @@
+"""A second implementation, tshark, reads the recorded phase 1 of every authentication method."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import dpkt
+import pytest
+
+RECORDED = json.loads(
+    (Path(__file__).parents[2] / "vectors" / "ikev1" / "authentication.json").read_text()
+)
+ID, CERT, HASH, SIG = "5", "6", "8", "9"
+
+
+def write_capture(path: Path, messages: list[dict[str, str]]) -> None:
+    """The datagrams as raw IPv4 packets between the vector's addresses."""
+    addresses = RECORDED["addresses"]
+    with path.open("wb") as file:
+        writer = dpkt.pcap.Writer(file, linktype=dpkt.pcap.DLT_RAW)
+        for number, message in enumerate(messages):
+            receiver = next(name for name in addresses if name != message["sender"])
+            source, target = (
+                bytes(map(int, addresses[name].split(".")))
+                for name in (message["sender"], receiver)
+            )
+            udp = dpkt.udp.UDP(sport=500, dport=500, data=bytes.fromhex(message["datagram"]))
+            udp.ulen = len(udp)
+            packet = dpkt.ip.IP(src=source, dst=target, p=dpkt.ip.IP_PROTO_UDP, data=udp)
+            packet.len = len(packet)
+            writer.writepkt(bytes(packet), ts=number)
+
+
+def dissect(case: dict[str, Any], folder: Path, *fields: str) -> list[list[str]]:
+    """The fields of every message as tshark reads it, decrypted with the recorded key."""
+    table = f"{case['cookie_i']},{case['encryption_key']}\n"
+    (folder / "ikev1_decryption_table").write_text(table)
+    write_capture(folder / "capture.pcap", case["messages"])
+    command = ["tshark", "-r", str(folder / "capture.pcap"), "-T", "fields"]
+    done = subprocess.run(
+        command + [part for field in fields for part in ("-e", field)],
+        env={"WIRESHARK_CONFIG_DIR": str(folder), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [line.split("\t") for line in done.stdout.splitlines()]
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize(
+    "case",
+    RECORDED["cases"],
+    ids=lambda case: f"{case['factors']['exchange']}-{case['factors']['auth']}",
+)
+def test_tshark_reads_proofs_and_quick_mode(case: dict[str, Any], tmp_path: Path) -> None:
+    """Proof, certificate and identity where the RFC draws them; the Quick Mode's SPIs."""
+    rows = dissect(case, tmp_path, "isakmp.typepayload", "isakmp.id.data.fqdn", "isakmp.spi")
+    types = [row[0].split(",") for row in rows]
+    factors = case["factors"]
+    psk = factors["auth"] == "psk"
+    proof = [HASH] if psk else [CERT, SIG]
+    if factors["exchange"] == "main":
+        assert types[4] == types[5] == [ID, *proof]
+        named = rows[4:6]
+    else:
+        assert types[1][-len(proof) :] == proof
+        assert types[2] == proof
+        named = rows[0:2]
+    assert [row[1] for row in named] == list(RECORDED["names"].values())
+    quick = rows[-3:]
+    assert [row[2] for row in quick[:2]] == [case["initiator_spi_in"], case["initiator_spi_out"]]
