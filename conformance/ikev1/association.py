@@ -16,7 +16,6 @@ from conformance.ikev1.constants import ExchangeType, NotifyType, Protocol
 from conformance.ikev1.dpd import DeadPeerDetection
 from conformance.ikev1.errors import DecodeError, LocalError, PeerError
 from conformance.ikev1.events import (
-    ChildDeleted,
     IsakmpDeleted,
     MessageRejected,
     PeerDead,
@@ -28,6 +27,7 @@ from conformance.ikev1.message import NO_COOKIE, parse_message
 from conformance.ikev1.payloads import Delete, Notification
 from conformance.ikev1.quick_mode import QuickMode
 from conformance.ikev1.state_table import ENDED, State
+from conformance.ikev1.status import Lifetimes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +59,10 @@ class Association:
         """None until Main Mode has ended well."""
         self.deleted = False
         """Whether either side has deleted it."""
+        self.replaces: bytes | None = None
+        """The initiator's cookie of the ISAKMP SA that this one is to replace."""
+        self.rekeys: int | None = None
+        """The inbound SPI of the pair that its first Quick Mode is to replace."""
         self.quick_mode_wanted = role is Role.INITIATOR
         self.capabilities = Capabilities(context.config)
         """What both ends said by Vendor IDs."""
@@ -74,7 +78,7 @@ class Association:
             state=State.EXPECT_SA,
             cookie_i=cookie_i,
             cookie_r=NO_COOKIE,
-            companion=self.capabilities,
+            capabilities=self.capabilities,
         )
         self._phase_2: OrderedDict[int, QuickMode | Informational] = OrderedDict()
 
@@ -84,6 +88,11 @@ class Association:
         main = self._phase_1
         nothing_yet = main.role is Role.RESPONDER and main.state is State.EXPECT_SA
         return self.deleted or nothing_yet or main.state is State.FAILED
+
+    @property
+    def peer_id(self) -> bytes:
+        """The body of the ID payload that the peer proved."""
+        return self._phase_1.peer_identity
 
     @property
     def cookies(self) -> bytes:
@@ -107,8 +116,26 @@ class Association:
         if self.isakmp_sa is None and self._phase_1.state is State.DONE:
             self.isakmp_sa = self._phase_1.result()
             self.dpd = self._new_dpd(now)
+            self._begin_life(now)
+            for notification in self.capabilities.afterwards(self._phase_1):
+                self._inform(notification, now)
             if self.quick_mode_wanted:
-                self.start_quick_mode(now)
+                self.start_quick_mode(now, self.rekeys)
+
+    def _begin_life(self, now: float) -> None:
+        agreement, cookie_i = self._phase_1.agreement, self._phase_1.cookie_i
+        if agreement is None:
+            raise LocalError("phase 1 has not been negotiated yet")
+        agreed = Lifetimes(agreement.lifetime_seconds, agreement.lifetime_kilobytes)
+        limits = agreed.shorter(self.capabilities.lifetimes)
+        self._context.isakmp_lives.begin(
+            cookie_i,
+            (cookie_i,),
+            limits,
+            now,
+            is_answer=self._phase_1.role is Role.RESPONDER,
+            replaces=self.replaces,
+        )
 
     def _receive_quick_mode(self, header: Header, data: bytes, now: float) -> None:
         if self.isakmp_sa is None:
@@ -128,12 +155,18 @@ class Association:
             self._refuse(header, data, now)
             return
         exchange = self._phase_2.get(header.message_id)
-        if exchange is None:
-            exchange = self._new_informational(Role.RESPONDER, header.message_id)
+        waits = isinstance(exchange, QuickMode) and exchange.peer_commits
+        negotiation = exchange if isinstance(exchange, QuickMode) and waits else None
+        if exchange is None or negotiation is not None:
+            exchange = self._new_informational(
+                Role.RESPONDER, header.message_id, remember=negotiation is None
+            )
         before = exchange.state
         self._deliver(exchange, header, data, now)
         if isinstance(exchange, Informational) and before is not exchange.state:
             self._act_upon(exchange, now)
+            if negotiation and negotiation.take_connected(exchange.notifications):
+                self._install(negotiation, now)
 
     def _receive_in_the_clear(self, header: Header, data: bytes) -> None:
         """A notify before the ISAKMP SA stands; afterwards nobody may speak in the clear."""
@@ -167,26 +200,47 @@ class Association:
             self._notify(exchange, error, now)
             if error.fatal:
                 exchange.fail(error.reason, error.divergence)
-        if exchange.state is State.EXPECT_HASH_1:  # its first message was not accepted
+        refused = exchange.state is State.EXPECT_HASH_1  # its first message was not accepted
+        if refused and self._phase_2.get(exchange.message_id) is exchange:
             del self._phase_2[exchange.message_id]
         if exchange.state is State.DONE is not before and isinstance(exchange, QuickMode):
-            self._context.children[exchange.spi_in] = exchange.child
+            self._install(exchange, now)
+
+    def _install(self, exchange: QuickMode, now: float) -> None:
+        """A new pair of SAs stands; say so where the commit bit promised it."""
+        child = exchange.child
+        self._context.children[exchange.spi_in] = child
+        self._context.child_lives.begin(
+            child.spi_in,
+            (child.spi_in, child.spi_out),
+            exchange.limits,
+            now,
+            is_answer=exchange.role is Role.RESPONDER,
+            replaces=exchange.replaces,
+        )
+        if exchange.role is Role.RESPONDER and self._context.config.commit == "informational":
+            answer = self._new_informational(
+                Role.INITIATOR, exchange.message_id, remember=False
+            ).start(exchange.connected, now)
+            exchange.adopt_answer(answer)
 
     def _reject(self, error: PeerError) -> None:
         self._context.events.append(MessageRejected(error.notify, error.reason, error.divergence))
 
     # -- speaking -------------------------------------------------------------------------------
 
-    def start_quick_mode(self, now: float) -> None:
-        """Negotiate a further pair of SAs."""
+    def start_quick_mode(self, now: float, replaces: int | None = None) -> None:
+        """Negotiate a further pair of SAs, to replace one where its inbound SPI is given."""
         message_id = int.from_bytes(self._context.random_nonzero(4))
-        self._new_quick_mode(Role.INITIATOR, message_id).start(now)
+        exchange = self._new_quick_mode(Role.INITIATOR, message_id)
+        exchange.replaces = replaces
+        exchange.start(now)
 
     def delete_child(self, child: Child, now: float) -> None:
         """Tell the peer that a pair of SAs is gone, and forget it."""
         protocol = Protocol(PROTOCOLS[child.protocol])
         self._inform(Delete(protocol, (child.spi_in.to_bytes(4),)), now)
-        self._forget_child(child, by_peer=False)
+        self._context.forget_child(child, by_peer=False)
 
     def terminate(self, now: float) -> None:
         """Tell the peer that the ISAKMP SA is gone; a Main Mode under way is given up."""
@@ -246,7 +300,7 @@ class Association:
             sa = self.isakmp_sa
             self._context.events.append(PeerDead(sa.cookie_i, sa.cookie_r, self.dpd.asked))
             for child in list(self._context.children.values()):
-                self._forget_child(child, by_peer=False)
+                self._context.forget_child(child, by_peer=False)
             self._forget_isakmp(by_peer=False)
         elif question := self.dpd.question(now):
             self._inform(question, now)
@@ -272,7 +326,9 @@ class Association:
         self._remember(message_id, exchange)
         return exchange
 
-    def _new_informational(self, role: Role, message_id: int) -> Informational:
+    def _new_informational(
+        self, role: Role, message_id: int, *, remember: bool = True
+    ) -> Informational:
         sa = self.isakmp_sa
         exchange = Informational(
             context=self._context,
@@ -286,7 +342,8 @@ class Association:
             cipher_state=sa.cipher_state(message_id) if sa else None,
             isakmp_sa=sa,
         )
-        self._remember(message_id, exchange)
+        if remember:
+            self._remember(message_id, exchange)
         return exchange
 
     def _remember(self, message_id: int, exchange: QuickMode | Informational) -> None:
@@ -309,9 +366,19 @@ class Association:
                 self._deleted_by_peer(delete.protocol, spi)
         for notification in exchange.notifications:
             try:
+                self.capabilities.take_status([notification])
                 self._act_upon_notification(notification, now)
             except PeerError as error:
                 self._reject(error)
+
+    def forget(self, reason: str) -> None:
+        """Remove the ISAKMP SA and its children without a word to the peer."""
+        self._abandon(reason)
+        for child in list(self._context.children.values()):
+            if child.cookie_i == self._phase_1.cookie_i:
+                self._context.forget_child(child, by_peer=False)
+        if self.isakmp_sa is not None and not self.deleted:
+            self._forget_isakmp(by_peer=False)
 
     def _act_upon_notification(self, notification: Notification, now: float) -> None:
         if self.dpd and notification.notify_type is NotifyType.R_U_THERE:
@@ -329,7 +396,7 @@ class Association:
         name, number = _PROTOCOL_NAMES.get(protocol), int.from_bytes(spi)
         for child in list(self._context.children.values()):
             if (child.protocol, child.spi_out) == (name, number):
-                self._forget_child(child, by_peer=True)
+                self._context.forget_child(child, by_peer=True)
 
     def _peer_refused(self, notification: Notification) -> None:
         """Fail the Quick Mode that an error speaks of: by SPI, else the only one under way."""
@@ -342,16 +409,11 @@ class Association:
         for exchange in named or (pending if len(pending) == 1 else []):
             exchange.fail(f"the peer answered {notification.notify_type.label}")
 
-    def _forget_child(self, child: Child, *, by_peer: bool) -> None:
-        del self._context.children[child.spi_in]
-        self._context.events.append(
-            ChildDeleted(child.protocol, child.spi_in, child.spi_out, by_peer)
-        )
-
     def _forget_isakmp(self, *, by_peer: bool) -> None:
         self.deleted = True
         self._abandon("the ISAKMP SA was deleted")
         sa = self._standing
+        self._context.isakmp_lives.end(sa.cookie_i)
         self._context.events.append(IsakmpDeleted(sa.cookie_i, sa.cookie_r, by_peer))
 
     def _abandon(self, reason: str) -> None:

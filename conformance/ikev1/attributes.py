@@ -136,8 +136,36 @@ def encode(table: AttributeTable, values: Iterable[tuple[str, int]]) -> tuple[At
     return tuple(_encode_one(numbers[name], value) for name, value in values)
 
 
-def _encode_one(number: int, value: int) -> Attribute:
-    basic = value < _BASIC_LIMIT
+def encode_lifetimes(
+    table: AttributeTable, seconds: int | None, kilobytes: int | None, *, variable: bool = False
+) -> tuple[Attribute, ...]:
+    """Life type and duration for each limit, the duration variable if asked for (RFC 2407 4.5)."""
+    numbers = {row.name: row.number for row in table}
+    return tuple(
+        attribute
+        for kind, limit in ((1, seconds), (2, kilobytes))
+        if limit is not None
+        for attribute in (
+            _encode_one(numbers["life type"], kind),
+            _encode_one(numbers["life duration"], limit, variable=variable),
+        )
+    )
+
+
+def life_durations(table: AttributeTable, attributes: Iterable[Attribute]) -> dict[int, list[int]]:
+    """Durations by life type, 1 for seconds and 2 for kilobytes; each follows its type."""
+    kind, found = 1, {1: list[int](), 2: list[int]()}
+    for attribute in attributes:
+        name = name_of(table, attribute.type)
+        if name == "life type":
+            kind = attribute.number
+        elif name == "life duration":
+            found.setdefault(kind, []).append(attribute.number)
+    return found
+
+
+def _encode_one(number: int, value: int, *, variable: bool = False) -> Attribute:
+    basic = value < _BASIC_LIMIT and not variable
     return Attribute(number, value.to_bytes(2 if basic else 4), basic)
 
 

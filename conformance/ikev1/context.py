@@ -6,6 +6,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from conformance.ikev1.events import ChildDeleted
+from conformance.ikev1.lifetimes import Lives
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -25,6 +28,8 @@ class Child:
     protocol: str
     spi_in: int
     spi_out: int
+    cookie_i: bytes = b""
+    """Of the ISAKMP SA that negotiated it."""
 
 
 @dataclass(slots=True)
@@ -39,6 +44,16 @@ class Context:
     datagrams: deque[tuple[bytes, Address]] = field(default_factory=deque)
     children: dict[int, Child] = field(default_factory=dict)
     """By inbound SPI; a child outlives the ISAKMP SA that negotiated it."""
+    child_lives: Lives[int] = field(default_factory=Lives)
+    """By inbound SPI."""
+    isakmp_lives: Lives[bytes] = field(default_factory=Lives)
+    """By the initiator's cookie."""
+
+    def forget_child(self, child: Child, *, by_peer: bool) -> None:
+        """A pair of SAs is gone."""
+        del self.children[child.spi_in]
+        self.child_lives.end(child.spi_in)
+        self.events.append(ChildDeleted(child.protocol, child.spi_in, child.spi_out, by_peer))
 
     def random_nonzero(self, size: int) -> bytes:
         """A cookie, SPI or message ID: random octets that are not all zero."""

@@ -14,7 +14,8 @@ from conformance.ikev1.constants import NotifyType
 from conformance.ikev1.context import Address, Context
 from conformance.ikev1.deviations import Seams
 from conformance.ikev1.errors import DecodeError, LocalError
-from conformance.ikev1.events import MessageRejected, Role
+from conformance.ikev1.events import LifetimeReached, MessageRejected, Role
+from conformance.ikev1.lifetimes import Due, Lives
 from conformance.ikev1.message import COOKIE_SIZE, NO_COOKIE, Header, parse_header
 
 if TYPE_CHECKING:
@@ -52,16 +53,32 @@ class Endpoint:
         self.remote = remote
         """Where initiate() sends; datagrams from another IP address are rejected."""
         allocate = spi_allocator or self._random_spi
-        self._context = Context(config, random, allocate, Seams(tuple(deviations)))
+        self._context = Context(
+            config,
+            random,
+            allocate,
+            Seams(tuple(deviations)),
+            child_lives=Lives(config.lifetimes),
+            isakmp_lives=Lives(config.lifetimes),
+        )
         self._associations: dict[bytes, Association] = {}
 
     # -- verbs ----------------------------------------------------------------------------------
 
     def initiate(self, now: float) -> None:
         """Begin phase 1 by the configured exchange, and Quick Mode once it has ended well."""
+        self._begin_phase_1(now)
+
+    def _begin_phase_1(
+        self, now: float, *, replaces: bytes | None = None, rekeys: int | None = None
+    ) -> None:
         cookie_i = self._context.random_nonzero(COOKIE_SIZE)
         association = Association(self._context, Role.INITIATOR, self.remote, cookie_i)
         self._associations[cookie_i] = association
+        association.replaces, association.rekeys = replaces, rekeys
+        association.quick_mode_wanted = replaces is None
+        standing = any(one.isakmp_sa for one in self._associations.values())
+        association.capabilities.first_contact = self.config.initial_contact and not standing
         association.start(now)
 
     def start_quick_mode(self, now: float) -> None:
@@ -95,15 +112,21 @@ class Endpoint:
             self._reject(NotifyType.INVALID_COOKIE, "no ISAKMP SA has these cookies")
             return
         association.receive(header, data, address, now)
+        if association.isakmp_sa and association.capabilities.peer_first_contact:
+            self._forget_older(association)
         self._forget_finished()
 
     def note_traffic(self, spi: int, octets: int, now: float) -> None:
         """Account for packets of an SA that the data plane sent or received.
 
-        What comes in on one of our SPIs is a sign of life (RFC 3706 5.4).
+        What comes in on one of our SPIs is a sign of life (RFC 3706 5.4); kilobytes of the two
+        directions count together (RFC 2407 4.5).
         """
-        del octets
         received = spi in self._context.children
+        pairs = self._context.children.values()
+        pair = spi if received else next((c.spi_in for c in pairs if c.spi_out == spi), None)
+        if pair is not None:
+            self._context.child_lives.count(pair, octets)
         for association in self._associations.values():
             association.note_traffic(now, received=received)
 
@@ -119,12 +142,18 @@ class Endpoint:
     def get_timer(self) -> float | None:
         """When handle_timer() wants to be called, on the caller's clock; None for never."""
         timers = [association.get_timer() for association in self._associations.values()]
+        timers += [self._context.child_lives.get_timer(), self._context.isakmp_lives.get_timer()]
         return min((timer for timer in timers if timer is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
         """Send again what waits too long for its answer, and give up what waited too often."""
         for association in self._associations.values():
             association.handle_timer(now)
+        self._forget_finished()
+        for spi, due in self._context.child_lives.due(now):
+            self._age_child(spi, due, now)
+        for cookie_i, due in self._context.isakmp_lives.due(now):
+            self._age_isakmp(cookie_i, due, now)
         self._forget_finished()
 
     # -- inner ----------------------------------------------------------------------------------
@@ -139,6 +168,35 @@ class Endpoint:
         association = Association(self._context, Role.RESPONDER, address, header.cookie_i)
         self._associations[header.cookie_i] = association
         return association
+
+    def _forget_older(self, association: Association) -> None:
+        """The peer holds nothing else with us, so neither do we (RFC 2407 4.6.3.3)."""
+        association.capabilities.peer_first_contact = False
+        for one in list(self._associations.values()):
+            if one is not association and one.isakmp_sa and one.peer_id == association.peer_id:
+                one.forget("the peer began anew")
+
+    def _age_child(self, spi: int, due: Due, now: float) -> None:
+        """Replace or delete a pair of SAs."""
+        self._context.events.append(LifetimeReached(spi.to_bytes(4), due.value))
+        standing = [one for one in self._associations.values() if one.isakmp_sa]
+        child = self._context.children[spi]
+        if due is not Due.REPLACE and standing:
+            standing[-1].delete_child(child, now)
+        elif due is not Due.REPLACE:
+            self._context.forget_child(child, by_peer=False)
+        elif standing:
+            standing[-1].start_quick_mode(now, replaces=spi)
+        else:
+            self._begin_phase_1(now, rekeys=spi)
+
+    def _age_isakmp(self, cookie_i: bytes, due: Due, now: float) -> None:
+        """Authenticate anew or delete an ISAKMP SA; IKEv1 has no other way to replace one."""
+        self._context.events.append(LifetimeReached(cookie_i, due.value))
+        if due is Due.REPLACE:
+            self._begin_phase_1(now, replaces=cookie_i)
+        else:
+            self._associations[cookie_i].terminate(now)
 
     def _youngest(self) -> Association:
         standing = [one for one in self._associations.values() if one.isakmp_sa]

@@ -73,6 +73,12 @@ class ChildInstalled:
     integrity_key_in: bytes = field(repr=False)
     encryption_key_out: bytes = field(repr=False)
     integrity_key_out: bytes = field(repr=False)
+    lifetime_kilobytes: int | None = None
+    """The lower of what was agreed on the wire and what is configured; None without a limit."""
+    peer_replay_detection: bool | None = None
+    """What the peer says of its replay detection (RFC 2407 4.6.3.2)."""
+    replaces: int | None = None
+    """The inbound SPI of the pair that this one is to replace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +197,19 @@ class PeerDead:
         return f"the peer is dead: {self.tries} R-U-THERE unanswered under {cookies}"
 
 
+@dataclass(frozen=True, slots=True)
+class LifetimeReached:
+    """A limit of an SA is reached, in seconds or in kilobytes."""
+
+    spi: bytes
+    """Our inbound SPI, or the initiator's cookie of an ISAKMP SA."""
+    consequence: str
+    """What follows: replace, expire or retire."""
+
+    def __str__(self) -> str:
+        return f"lifetime of {self.spi.hex()} reached: {self.consequence}"
+
+
 Event = (
     IsakmpEstablished
     | ChildInstalled
@@ -203,5 +222,6 @@ Event = (
     | MessageSent
     | MessageReceived
     | PeerDead
+    | LifetimeReached
 )
 """Whatever Endpoint.next_event() returns."""

@@ -30,9 +30,9 @@ from conformance.ikev1.state_table import ENDED, State
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from conformance.ikev1.capabilities import Capabilities
     from conformance.ikev1.context import Address, Context
     from conformance.ikev1.errors import Divergence
+    from conformance.ikev1.events import Event
     from conformance.ikev1.message import CipherState, Message
     from conformance.ikev1.payloads import Payload
     from conformance.ikev1.state_table import Rule, Step
@@ -57,8 +57,6 @@ class Exchange:
     message_id: int = 0
     cipher_state: CipherState | None = None
     """The IV chain as it will be used next; None while messages go in the clear."""
-    companion: Capabilities | None = None
-    """What goes along with the messages of phase 1 beside the exchange's own payloads."""
     rejection: PeerError | None = None
     """Why the last message that was not accepted was not; None once one was."""
     _number: int = 0
@@ -76,6 +74,14 @@ class Exchange:
     def label(self) -> str:
         """The exchange for people."""
         return self.exchange_type.label.replace("-", " ").title()
+
+    def along(self, step: Step) -> tuple[Payload, ...]:
+        """What goes along with the payloads of a step."""
+        del step
+        return ()
+
+    def take_along(self, message: Message) -> None:
+        """Read what came along with an accepted message; raises PeerError."""
 
     @property
     def header_flags(self) -> int:
@@ -98,8 +104,7 @@ class Exchange:
             rule = self._rule(message)
             self._number += 1
             step = rule.handler(self, message)
-            if self.companion is not None:
-                self.companion.take(self, message)
+            self.take_along(message)
         except PeerError as error:
             self.cipher_state, self._number, self.rejection = before, number, error
             raise
@@ -114,8 +119,7 @@ class Exchange:
         """Write, hash, encrypt and transmit; unless the exchange has ended, wait for an answer."""
         self._number += 1
         position, seams = Position(self.exchange_type, self._number), self.context.seams
-        along = self.companion.payloads(self, step) if self.companion else ()
-        payloads = seams.payloads(position, (*step.payloads, *along))
+        payloads = seams.payloads(position, (*step.payloads, *self.along(step)))
         if step.hash_over is not None:
             payloads = (Hash(step.hash_over(write_chain(payloads))), *payloads)
         chain = seams.plain(position, write_chain(payloads))
@@ -158,6 +162,12 @@ class Exchange:
             return
         waiting.repeat(now)
         self._transmit(replace(self._last_sent, repeated=True))
+
+    def finish(self, event: Event) -> None:
+        """End well by what came outside of this exchange."""
+        self._retransmission = None
+        self._set_state(State.DONE)
+        self.context.events.append(event)
 
     def fail(self, reason: str, divergence: Divergence | None = None) -> None:
         """End without a result; an exchange that has ended stays as it is."""

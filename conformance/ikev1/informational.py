@@ -18,6 +18,7 @@ from conformance.ikev1.payloads import Delete, Hash, Notification
 from conformance.ikev1.state_table import Step
 
 if TYPE_CHECKING:
+    from conformance.ikev1.events import MessageSent
     from conformance.ikev1.isakmp_sa import IsakmpSa
     from conformance.ikev1.message import Message
     from conformance.ikev1.payloads import Payload
@@ -34,10 +35,12 @@ class Informational(Exchange):
     notifications: list[Notification] = field(default_factory=list)
     """Verified Notify payloads, for the association to act upon."""
 
-    def start(self, payload: Payload, now: float) -> None:
+    def start(self, payload: Payload, now: float) -> MessageSent:
         """Send the one message, protected if there is an ISAKMP SA."""
         protected = self.isakmp_sa is not None
-        self.send(Step((payload,), self.hash_1 if protected else None, protected=protected), now)
+        return self.send(
+            Step((payload,), self.hash_1 if protected else None, protected=protected), now
+        )
 
     def hash_1(self, message: bytes) -> bytes:
         """HASH(1) over what follows it."""

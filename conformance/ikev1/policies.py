@@ -20,3 +20,17 @@ class DpdPolicy:
     """Questions in all, after whose last wait the peer counts as dead."""
     on_demand: bool = False
     """Whether to ask only where we sent traffic since the last sign of life (RFC 3706 5.5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LifetimePolicy:
+    """What is done as an SA grows old, in seconds and in kilobytes alike (RFC 2407 4.5)."""
+
+    soft: float = 0.9
+    """The part of a lifetime after which the SA is replaced."""
+    overlap: float = 5.0
+    """Seconds for which a replaced SA still stands beside its successor."""
+    retry: float = 30.0
+    """Seconds after which a replacement that did not come about is tried again."""
+    rekey: bool = True
+    """Whether we replace at all; without, an SA only ends."""

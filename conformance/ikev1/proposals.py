@@ -18,6 +18,8 @@ from conformance.ikev1.attributes import (
     Attribute,
     AttributeTable,
     encode,
+    encode_lifetimes,
+    life_durations,
     name_of,
 )
 from conformance.ikev1.config import AUTH_METHODS, MODES, PROTOCOLS, Phase1Proposal, Phase2Proposal
@@ -33,11 +35,11 @@ from conformance.ikev1.errors import Divergence, PeerError
 from conformance.ikev1.payloads import Proposal, SecurityAssociation, Transform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 C = TypeVar("C", Phase1Proposal, Phase2Proposal)
 
-_SECONDS = 1
+_SECONDS, _KILOBYTES = 1, 2
 _ESP_SPI_SIZE = 4
 _FIRST_FREE_SPI = 256
 _COOKIE_SIZE = 8
@@ -53,6 +55,20 @@ class Agreement(Generic[C]):
     """The answer: one proposal with one transform."""
     negotiated_seconds: int | None
     """The lifetime that the transform carries."""
+
+    @property
+    def transform(self) -> Transform:
+        """The chosen transform as it stood on the wire."""
+        return self.sa.proposals[0].transforms[0]
+
+    @property
+    def lifetime_kilobytes(self) -> int | None:
+        """The lower of the negotiated and the configured limit; None without either."""
+        phase_1 = self.sa.proposals[0].protocol is Protocol.ISAKMP
+        table = PHASE_1 if phase_1 else PHASE_2
+        limits: list[int] = life_durations(table, self.transform.attributes)[_KILOBYTES]
+        configured: int | None = self.proposal.lifetime_kilobytes
+        return min(limits if configured is None else [*limits, configured], default=None)
 
     @property
     def lifetime_seconds(self) -> int:
@@ -74,9 +90,14 @@ class Phase(Generic[C]):
 
     def transform(self, number: int, configured: C) -> Transform:
         """The transform that offers one configured proposal."""
-        lifetime = [("life type", _SECONDS), ("life duration", configured.lifetime_seconds)]
-        attributes = encode(self.table, self.values(configured) + lifetime)
-        return Transform(number, self.transform_id(configured), attributes)
+        lifetime = encode_lifetimes(
+            self.table,
+            configured.lifetime_seconds,
+            configured.lifetime_kilobytes,
+            variable=configured.lifetime_variable,
+        )
+        attributes = encode(self.table, self.values(configured))
+        return Transform(number, self.transform_id(configured), attributes + lifetime)
 
     def offer(self, configured: Sequence[C], spi: bytes) -> SecurityAssociation:
         """One proposal whose transforms are the configured ones, in order of preference."""
@@ -132,18 +153,7 @@ class Phase(Generic[C]):
         )
 
     def _seconds(self, transform: Transform) -> int | None:
-        seconds = [value for kind, value in self._lifetimes(transform) if kind == _SECONDS]
-        return min(seconds, default=None)
-
-    def _lifetimes(self, transform: Transform) -> Iterator[tuple[int, int]]:
-        """(life type, life duration) pairs, each duration being of the type before it."""
-        kind = _SECONDS
-        for attribute in transform.attributes:
-            name = name_of(self.table, attribute.type)
-            if name == "life type":
-                kind = attribute.number
-            elif name == "life duration":
-                yield kind, attribute.number
+        return min(life_durations(self.table, transform.attributes)[_SECONDS], default=None)
 
     def _named(self, attributes: Sequence[Attribute]) -> dict[str, list[int]]:
         named: dict[str, list[int]] = {}

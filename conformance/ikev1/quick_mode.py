@@ -4,7 +4,10 @@
 HDR*, HASH(1), SA, Ni [, KE ] [, IDci, IDcr ]  -->
                                                <--  HDR*, HASH(2), SA, Nr [, KE ] [, IDci, IDcr ]
 HDR*, HASH(3)                                  -->
+                                             [ <--  HDR*, HASH(4), N(CONNECTED) ]
 ```
+The fourth message is an answer to who waits because of the commit bit (RFC 2408 3.1); its hash is
+computed as HASH(1) is.
 """
 
 from __future__ import annotations
@@ -15,12 +18,13 @@ from typing import TYPE_CHECKING, ClassVar
 from conformance.crypto.ciphers import CIPHERS
 from conformance.crypto.dh import GROUPS, KeyPair
 from conformance.crypto.macs import MACS
-from conformance.ikev1 import diagnose, keys
+from conformance.ikev1 import diagnose, keys, status
+from conformance.ikev1.attributes import PHASE_2
 from conformance.ikev1.config import PROTOCOLS
-from conformance.ikev1.constants import ExchangeType, NotifyType
+from conformance.ikev1.constants import FLAG_COMMIT, ExchangeType, NotifyType, Protocol
 from conformance.ikev1.context import Child
 from conformance.ikev1.errors import Divergence, LocalError, PeerError
-from conformance.ikev1.events import ChildInstalled
+from conformance.ikev1.events import ChildInstalled, Role
 from conformance.ikev1.exchange import Exchange
 from conformance.ikev1.key_exchange import peer_nonce, shared_secret
 from conformance.ikev1.payloads import (
@@ -34,9 +38,12 @@ from conformance.ikev1.payloads import (
 )
 from conformance.ikev1.payloads.identification import selector_of_host
 from conformance.ikev1.proposals import PHASE_2_NEGOTIATION, Agreement
-from conformance.ikev1.state_table import Step
+from conformance.ikev1.state_table import State, Step
+from conformance.ikev1.status import NO_LIMITS, Lifetimes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from conformance.ikev1.config import Config, Phase2Proposal
     from conformance.ikev1.isakmp_sa import IsakmpSa
     from conformance.ikev1.message import Message
@@ -62,6 +69,12 @@ class QuickMode(Exchange):
     """The SPI in the peer's proposal, for notifies about it."""
     client_ids: tuple[Identification, ...] = ()
     """IDci and IDcr as sent or received; empty where the initiator left them out."""
+    replaces: int | None = None
+    """The inbound SPI of the pair that the new one is to replace."""
+    lifetimes: Lifetimes = NO_LIMITS
+    """What the responder says that it will keep to (RFC 2407 4.6.3.1)."""
+    peer_commits: bool = False
+    """Whether the responder set the commit bit, so that we wait for CONNECTED."""
     _pair: KeyPair | None = field(default=None, repr=False)
 
     @property
@@ -220,20 +233,77 @@ class QuickMode(Exchange):
             spi_out=int.from_bytes(self.peer_spi),
             local_selector=self.config.local_selector,
             remote_selector=self.config.remote_selector,
-            lifetime_seconds=agreement.lifetime_seconds,
+            lifetime_seconds=self.limits.seconds or agreement.lifetime_seconds,
             negotiated_lifetime_seconds=agreement.negotiated_seconds,
             notifications=self.notifications,
             encryption_key_in=encryption_in,
             integrity_key_in=integrity_in,
             encryption_key_out=encryption_out,
             integrity_key_out=integrity_out,
+            lifetime_kilobytes=self.limits.kilobytes,
+            peer_replay_detection=status.replay_detection(self.notifications),
+            replaces=self.replaces,
         )
+
+    @property
+    def limits(self) -> Lifetimes:
+        """How long the new pair may be used: what is agreed on, configured and said beside it."""
+        agreement = self._agreed
+        agreed = Lifetimes(agreement.lifetime_seconds, agreement.lifetime_kilobytes)
+        return agreed.shorter(self.lifetimes)
+
+    # -- status and commit bit, RFC 2407 4.6.3, RFC 2408 3.1 ------------------------------------
+
+    @property
+    def header_flags(self) -> int:
+        """The commit bit, where we set it as responder."""
+        commits = self.config.commit and self.role is Role.RESPONDER
+        return FLAG_COMMIT if commits else 0
+
+    @property
+    def _protocol(self) -> Protocol:
+        return Protocol(PROTOCOLS[self._agreed.proposal.protocol])
+
+    def own_status(self) -> tuple[Notification, ...]:
+        """Responder: what goes with the answer."""
+        config, spi = self.config, self._spi_octets
+        notifications = []
+        agreed = status.read_lifetimes(PHASE_2, self._agreed.transform.attributes)
+        if config.responder_lifetime and self.limits != agreed:
+            notifications.append(
+                status.responder_lifetime(PHASE_2, self._protocol, spi, self.limits)
+            )
+        if config.replay_status is not None:
+            notifications.append(
+                status.replay_status(self._protocol, spi, enabled=config.replay_status)
+            )
+        return tuple(notifications)
+
+    def take_status(self, message: Message) -> None:
+        """Initiator: what came with the answer; raises PeerError."""
+        notifications = message.all(Notification)
+        self.lifetimes = status.responder_lifetimes(PHASE_2, notifications, self._protocol)
+        status.replay_detection(notifications)
+        self.peer_commits = bool(message.header.flags & FLAG_COMMIT)
+
+    @property
+    def connected(self) -> Notification:
+        """Responder: the new pair may be used."""
+        return status.connected(self._protocol, self._spi_octets)
+
+    def take_connected(self, notifications: Sequence[Notification]) -> bool:
+        """Initiator: whether CONNECTED is among them; then the pair may be used."""
+        found = any(one.notify_type is NotifyType.CONNECTED for one in notifications)
+        if not found or self.state is not State.EXPECT_CONNECTED:
+            return False
+        self.finish(self.installed())
+        return True
 
     @property
     def child(self) -> Child:
         """The pair of SAs as Delete payloads name it."""
         spi_out = int.from_bytes(self.peer_spi)
-        return Child(self._agreed.proposal.protocol, self.spi_in, spi_out)
+        return Child(self._agreed.proposal.protocol, self.spi_in, spi_out, self.cookie_i)
 
     def is_about(self, spi: bytes) -> bool:
         """Whether a notify with this SPI speaks of our offer or of the peer's."""
@@ -277,6 +347,7 @@ def answer_offer(exchange: QuickMode, message: Message) -> Step:
         Nonce(exchange.nonce_r),
         *key_exchange,
         *exchange.client_ids,
+        *exchange.own_status(),
     )
     return Step(payloads, exchange.hash_2, protected=True)
 
@@ -290,11 +361,26 @@ def confirm(exchange: QuickMode, message: Message) -> Step:
     exchange.verify_client_ids(message)
     exchange.nonce_r = peer_nonce(message)
     exchange.take_key_exchange(message)
+    exchange.take_status(message)
+    if exchange.peer_commits:
+        return Step((), exchange.hash_3, protected=True, next_state=State.EXPECT_CONNECTED)
     return Step((), exchange.hash_3, events=(exchange.installed(),), protected=True)
 
 
 def install(exchange: QuickMode, message: Message) -> Step:
-    """Responder: verify HASH(3); the SAs may be used."""
+    """Responder: verify HASH(3); the SAs may be used, which a fourth message may confirm."""
     exchange.verify_hash_3(message)
     exchange.notifications += tuple(message.all(Notification))
+    events = (exchange.installed(),)
+    if exchange.config.commit == "quick-mode":
+        return Step((exchange.connected,), exchange.hash_1, events=events, protected=True)
+    return Step(events=events)
+
+
+def take_fourth(exchange: QuickMode, message: Message) -> Step:
+    """Initiator: verify the hash of the fourth message; the SAs may be used."""
+    exchange.verify_hash("HASH(4)", message, b"")
+    kinds = {one.notify_type for one in message.all(Notification)}
+    if NotifyType.CONNECTED not in kinds:
+        raise PeerError(NotifyType.PAYLOAD_MALFORMED, "CONNECTED missing")
     return Step(events=(exchange.installed(),))

@@ -28,6 +28,7 @@ class State(Enum):
     EXPECT_HASH_1 = "HASH(1)"
     EXPECT_HASH_2 = "HASH(2)"
     EXPECT_HASH_3 = "HASH(3)"
+    EXPECT_CONNECTED = "CONNECTED"
     DONE = "nothing, it is done"
     FAILED = "nothing, it has failed"
 
@@ -46,6 +47,8 @@ class Step:
     events: tuple[Event, ...] = ()
     protected: bool = False
     """Whether the answer is encrypted."""
+    next_state: State | None = None
+    """Where it is another than that of the row."""
 
     @property
     def answers(self) -> bool:
