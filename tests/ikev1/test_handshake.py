@@ -57,7 +57,7 @@ CIPHER_SAMPLE = ("aes128", "aes192", "aes256", "3des")
 HASH_SAMPLE = ("md5", "sha1", "sha256")
 GROUP_SAMPLE = ("modp1024", "modp1536", "modp2048", "ecp256")
 MAC_SAMPLE = ("md5", "sha1", "sha256")
-"""What is tried in all combinations; tests/crypto/test_in_handshakes.py tries every row once."""
+"""What is tried in all combinations; test_every_transform.py tries every row once."""
 
 
 @pytest.mark.parametrize(
