@@ -32,7 +32,15 @@ _UNDERSTOOD = {
     x509.ExtendedKeyUsage.oid,
     x509.SubjectAlternativeName.oid,
 }
-_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension)
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the library raises for octets that are no certificate."""
 
 
 class CertificateError(ValueError):
@@ -152,7 +160,9 @@ class Certificate:
             raise CertificateError(f"{self.name} has expired at {self.parsed.not_valid_after_utc}")
         for one in self.parsed.extensions:
             if one.critical and one.oid not in _UNDERSTOOD:
-                raise CertificateError(f"{self.name} has the critical extension {one.oid}")
+                raise CertificateError(
+                    f"{self.name} has the critical extension {one.oid.dotted_string}"
+                )
 
     @property
     def name(self) -> str:

@@ -22,10 +22,10 @@ def write_capture(path: Path, messages: list[dict[str, str]]) -> None:
     with path.open("wb") as file:
         writer = dpkt.pcap.Writer(file, linktype=dpkt.pcap.DLT_RAW)
         for number, message in enumerate(messages):
-            receiver = next(name for name in addresses if name != message["sender"])
+            sender = message["sender"]
+            receiver = next(name for name in addresses if name != sender)
             source, target = (
-                bytes(map(int, addresses[name].split(".")))
-                for name in (message["sender"], receiver)
+                bytes(map(int, addresses[name].split("."))) for name in (sender, receiver)
             )
             udp = dpkt.udp.UDP(sport=500, dport=500, data=bytes.fromhex(message["datagram"]))
             udp.ulen = len(udp)
