@@ -144,6 +144,12 @@ FAMILIES = (
 CIPHERS = {row.name: row for family in FAMILIES for row in family.rows()}
 """Every cipher by its name: every key length that an attribute can ask for."""
 
+ESP_CIPHERS = {name: row for name, row in CIPHERS.items() if name != "blowfish"}
+"""The rows that mean the same in ESP, whose Blowfish has 128 bits without the attribute, not 448.
+
+A peer that leaves it out there means ``blowfish128`` (RFC 2451 2.2).
+"""
+
 # fmt: off
 USUAL_CIPHERS = (
     "aes128", "aes192", "aes256", "3des", "des", "idea", "blowfish", "blowfish128", "blowfish192",

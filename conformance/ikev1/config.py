@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from conformance.crypto.ciphers import CIPHERS
+from conformance.crypto.ciphers import CIPHERS, ESP_CIPHERS, USUAL_CIPHERS
 from conformance.crypto.dh import GROUPS
 from conformance.crypto.macs import MACS
 from conformance.crypto.prf import HASHES
@@ -52,6 +52,13 @@ def _known(kind: str, name: str, names: Iterable[str]) -> None:
         raise LocalError(f"unknown {kind} {name!r}; known are {', '.join(known)}")
 
 
+def _known_cipher(name: str, rows: Container[str]) -> None:
+    """Too many key lengths have a row for all to be listed."""
+    if name not in rows:
+        listed = ", ".join(usual for usual in USUAL_CIPHERS if usual in rows)
+        raise LocalError(f"unknown cipher {name!r}; known are {listed} and other key lengths")
+
+
 @dataclass(frozen=True, slots=True)
 class Phase1Proposal:
     """One transform of phase 1 by names; raises LocalError for a name without a row."""
@@ -67,7 +74,7 @@ class Phase1Proposal:
     """Whether durations are sent as TLV even where TV would do (RFC 2407 4.5)."""
 
     def __post_init__(self) -> None:
-        _known("cipher", self.cipher, CIPHERS)
+        _known_cipher(self.cipher, CIPHERS)
         _known("hash", self.hash, HASHES)
         _known("group", self.group, GROUPS)
         _known("authentication method", self.auth, AUTH_METHODS)
@@ -90,7 +97,7 @@ class Phase2Proposal:
     """Whether durations are sent as TLV even where TV would do (RFC 2407 4.5)."""
 
     def __post_init__(self) -> None:
-        _known("cipher", self.cipher, CIPHERS)
+        _known_cipher(self.cipher, ESP_CIPHERS)
         _known("integrity algorithm", self.integrity, MACS)
         _known("mode", self.mode, MODES)
         _known("protocol", self.protocol, PROTOCOLS)

@@ -12,6 +12,7 @@ from conformance.crypto.prf import HASHES
 from conformance.ikev1.attributes import PHASE_1
 from conformance.ikev1.config import Phase1Proposal, Phase2Proposal
 from conformance.ikev1.describe import describe_value
+from conformance.ikev1.errors import LocalError
 from conformance.ikev1.events import (
     ChildInstalled,
     ExchangeFailed,
@@ -85,3 +86,13 @@ def test_transcripts_name_the_algorithm(name: str) -> None:
     row = CIPHERS[name]
     text = describe_value(PHASE_1, "encryption algorithm", row.ike_id)
     assert text == f"{row.ike_id} ({row.title})"
+
+
+def test_unknown_ciphers_are_refused_with_the_usual_names() -> None:
+    """333 rows would be no help; ESP's Blowfish needs its key length (RFC 2451 2.2)."""
+    with pytest.raises(
+        LocalError, match=r"known are aes128, .*, blowfish, .* and other key lengths"
+    ):
+        Phase1Proposal("blowfish39", "sha1", "ecp256")
+    with pytest.raises(LocalError, match=r"unknown cipher 'blowfish'; known are .*, blowfish128,"):
+        Phase2Proposal("blowfish", "sha1", "tunnel", None)
