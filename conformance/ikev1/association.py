@@ -24,6 +24,7 @@ from conformance.ikev1.events import (
 from conformance.ikev1.informational import Informational
 from conformance.ikev1.main_mode import MainMode
 from conformance.ikev1.message import NO_COOKIE, parse_message
+from conformance.ikev1.natt import KEEPALIVE, NatTraversal
 from conformance.ikev1.payloads import Delete, Notification
 from conformance.ikev1.quick_mode import QuickMode
 from conformance.ikev1.state_table import ENDED, State
@@ -64,7 +65,9 @@ class Association:
         self.rekeys: int | None = None
         """The inbound SPI of the pair that its first Quick Mode is to replace."""
         self.quick_mode_wanted = role is Role.INITIATOR
-        self.capabilities = Capabilities(context.config)
+        nat = context.config.nat_traversal
+        traversal = NatTraversal(nat, context.local) if nat and context.local else None
+        self.capabilities = Capabilities(context.config, nat=traversal)
         """What both ends said by Vendor IDs."""
         self.dpd: DeadPeerDetection | None = None
         """None until the ISAKMP SA stands."""
@@ -105,18 +108,29 @@ class Association:
 
     def receive(self, header: Header, data: bytes, address: Address, now: float) -> None:
         """Take a datagram with our initiator cookie; whatever it holds, nothing is raised."""
+        if self._is_stale(header, address):
+            self._reject(PeerError(NotifyType.INVALID_FLAGS, "on port 500 after the port change"))
+            return
         self.address = self._phase_1.address = address
         receiver = self._RECEIVERS.get(header.exchange, Association._refuse)
         receiver(self, header, data, now)
+
+    def _is_stale(self, header: Header, address: Address) -> bool:
+        """Whether phase 1 goes on at port 500 after it had left for 4500 (RFC 3947 4)."""
+        marked = self._context.marked
+        return not header.message_id and self.address in marked and address not in marked
 
     # -- the exchanges --------------------------------------------------------------------------
 
     def _receive_phase_1(self, header: Header, data: bytes, now: float) -> None:
         self._deliver(self._phase_1, header, data, now)
+        self.address = self._phase_1.address
         if self.isakmp_sa is None and self._phase_1.state is State.DONE:
             self.isakmp_sa = self._phase_1.result()
             self.dpd = self._new_dpd(now)
             self._begin_life(now)
+            if self.capabilities.nat is not None:
+                self.capabilities.nat.note_sent(now)
             for notification in self.capabilities.afterwards(self._phase_1):
                 self._inform(notification, now)
             if self.quick_mode_wanted:
@@ -265,6 +279,8 @@ class Association:
 
     def note_traffic(self, now: float, *, received: bool) -> None:
         """The data plane heard from the peer, or spoke to it."""
+        if self.capabilities.nat is not None and not received:
+            self.capabilities.nat.note_sent(now)
         if self.dpd is None:
             return
         if received:
@@ -278,6 +294,7 @@ class Association:
         """The earliest deadline of its exchanges; None for never."""
         timers = [exchange.get_timer() for exchange in (self._phase_1, *self._phase_2.values())]
         timers.append(self.dpd.get_timer() if self.dpd else None)
+        timers.append(self.capabilities.nat.keepalive_at if self.capabilities.nat else None)
         return min((timer for timer in timers if timer is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
@@ -285,6 +302,14 @@ class Association:
         for exchange in (self._phase_1, *self._phase_2.values()):
             exchange.handle_timer(now)
         self._watch_the_peer(now)
+        self._keep_the_mapping(now)
+
+    def _keep_the_mapping(self, now: float) -> None:
+        """Send a keepalive where a NAT in front of us might forget us (RFC 3948 4)."""
+        nat = self.capabilities.nat
+        if nat is not None and not self.deleted and nat.keepalive_due(now):
+            self._context.datagrams.append((KEEPALIVE, self.address))
+            nat.note_sent(now)
 
     def _new_dpd(self, now: float) -> DeadPeerDetection:
         policy = self._context.config.dpd
@@ -321,6 +346,7 @@ class Association:
             message_id=message_id,
             cipher_state=isakmp_sa.cipher_state(message_id),
             isakmp_sa=isakmp_sa,
+            nat=nat if (nat := self.capabilities.nat) and nat.detected else None,
             spi_in=self._context.allocate_spi(),
         )
         self._remember(message_id, exchange)

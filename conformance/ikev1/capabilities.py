@@ -19,6 +19,7 @@ from conformance.ikev1.status import NO_LIMITS, Lifetimes
 if TYPE_CHECKING:
     from conformance.ikev1.config import Config
     from conformance.ikev1.message import Message
+    from conformance.ikev1.natt import NatTraversal
     from conformance.ikev1.phase_1 import Phase1
     from conformance.ikev1.state_table import Step
 
@@ -36,6 +37,8 @@ class Capabilities:
     """Whether we are to say that we hold no other SA with the peer."""
     peer_first_contact: bool = False
     """Whether the peer said so."""
+    nat: NatTraversal | None = None
+    """None where we are not to look for NATs."""
     lifetimes: Lifetimes = NO_LIMITS
     """What the responder said of the ISAKMP SA's lifetime (RFC 2407 4.6.3.1)."""
 
@@ -44,7 +47,8 @@ class Capabilities:
         types = {one.payload_type for one in step.payloads}
         along: list[Payload] = []
         if PayloadType.SA in types:
-            along += [VendorId(one) for one in self._announced()]
+            along += [VendorId(one) for one in self._announced(exchange.role)]
+        along += self.nat.payloads(exchange, step) if self.nat else ()
         main_mode = exchange.exchange_type is ExchangeType.MAIN_MODE
         if main_mode and step.protected and types & _PROOFS:
             along += self._status(exchange)
@@ -67,12 +71,15 @@ class Capabilities:
             return []
         return [status.responder_lifetime(PHASE_1, Protocol.ISAKMP, cookies, limits)]
 
-    def take(self, message: Message) -> None:
+    def take(self, exchange: Phase1, message: Message) -> None:
         """Read what came along with an accepted message of phase 1; raises PeerError."""
         if message.header.encrypted:
             self.take_status(message.all(Notification))
         names = (vendor_ids.name_of(one.data) for one in message.all(VendorId))
         self.peer.update(name for name in names if name)
+        if self.nat is not None:
+            self.nat.choose(self.peer)
+            self.nat.take(exchange, message)
 
     def take_status(self, notifications: list[Notification]) -> None:
         """Remember status notifies that came under protection; raises PeerError."""
@@ -81,5 +88,6 @@ class Capabilities:
         kinds = {one.notify_type for one in notifications}
         self.peer_first_contact |= NotifyType.INITIAL_CONTACT in kinds
 
-    def _announced(self) -> list[bytes]:
-        return [vendor_ids.DPD] if self.config.dpd else []
+    def _announced(self, role: Role) -> list[bytes]:
+        dpd = [vendor_ids.DPD] if self.config.dpd else []
+        return dpd + (self.nat.vendor_ids(role) if self.nat else [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from conformance.crypto import rsa
 from conformance.crypto.ciphers import CIPHERS, ESP_CIPHERS, USUAL_CIPHERS
 from conformance.crypto.dh import GROUPS
 from conformance.crypto.macs import MACS
@@ -13,10 +14,10 @@ from conformance.crypto.signatures import SIGNATURES
 from conformance.ikev1.constants import ExchangeType
 from conformance.ikev1.errors import LocalError
 from conformance.ikev1.payloads.identification import Identification, selector_of_host
-from conformance.ikev1.policies import DpdPolicy, LifetimePolicy
+from conformance.ikev1.policies import DpdPolicy, LifetimePolicy, NatPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     from conformance.ikev1.credentials import Credentials
 
@@ -33,11 +34,15 @@ AUTH_METHODS = {
     "psk": 1,
     "dss-sig": 2,
     "rsa-sig": 3,
+    "rsa-enc": 4,
+    "rsa-rev": 5,
     "ecdsa-256": 9,
     "ecdsa-384": 10,
     "ecdsa-521": 11,
 }
 """Authentication method by name, RFC 2409 Appendix A, RFC 4754 8."""
+ENCRYPTION_METHODS = ("rsa-enc", "rsa-rev")
+"""Those that encrypt the nonce, RFC 2409 5.2 and 5.3."""
 MODES = {"tunnel": 1, "transport": 2}
 """Encapsulation mode by name, RFC 2407 4.5."""
 EXCHANGES = {"main": ExchangeType.MAIN_MODE, "aggressive": ExchangeType.AGGRESSIVE}
@@ -141,6 +146,8 @@ class Config:
     """Whether an error notify in the clear ends a Main Mode in progress; it could be forged."""
     dpd: DpdPolicy | None = None
     """Dead peer detection; None neither announces it nor asks."""
+    nat_traversal: NatPolicy | None = None
+    """NAT traversal; None neither announces it nor looks for NATs."""
     lifetimes: LifetimePolicy | None = None
     """What is done as SAs grow old; None leaves them to their user."""
     responder_lifetime: bool = False
@@ -177,6 +184,8 @@ class Config:
         _known("exchange", self.exchange, EXCHANGES)
         if self.exchange == "aggressive":
             self._check_fixed("group", "auth")
+            if self.phase1 and self.phase1[0].auth in ENCRYPTION_METHODS:
+                self._check_fixed("cipher", "hash")
         self._check_credentials()
         if not self.phase1 or not self.phase2:
             raise LocalError("at least one proposal is needed in each phase")
@@ -190,6 +199,24 @@ class Config:
                 raise LocalError(f"{row.name} needs credentials with a private key for it")
             if self.credentials.peer_key and not row.fits(self.credentials.peer_key):
                 raise LocalError(f"the configured key of the peer is not one for {row.name}")
+
+        if any(one.auth in ENCRYPTION_METHODS for one in self.phase1):
+            self._check_encryption()
+
+    def _check_encryption(self) -> None:
+        """RSA keys of both ends, and room for our identity (RFC 2409 5.2)."""
+        own = self.credentials
+        if own is None or not rsa.is_rsa(own.private_key):
+            raise LocalError("public key encryption needs credentials with an RSA private key")
+        certified = own.peer_certificate.public_key if own.peer_certificate else None
+        peer = own.peer_key or certified
+        if peer is None and (not own.authorities or any(p.auth == "rsa-enc" for p in self.phase1)):
+            raise LocalError("public key encryption needs the peer's key or certificate")
+        if peer is not None and not rsa.is_rsa(peer):
+            raise LocalError("public key encryption needs an RSA key of the peer")
+        longest = max(len(self.local_id.data) + 4, self.nonce_size)
+        if peer is not None and longest > rsa.capacity(peer):
+            raise LocalError("identity or nonce is longer than the peer's key can encrypt")
 
     def _check_fixed(self, *names: str) -> None:
         """What Aggressive Mode uses before it is agreed cannot be negotiated (RFC 2409 5)."""

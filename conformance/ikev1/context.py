@@ -46,6 +46,10 @@ class Context:
     """By inbound SPI; a child outlives the ISAKMP SA that negotiated it."""
     child_lives: Lives[int] = field(default_factory=Lives)
     """By inbound SPI."""
+    local: Address | None = None
+    """Where we send from; needed for NAT traversal alone."""
+    marked: set[Address] = field(default_factory=set)
+    """Peers spoken to from port 4500, with the non-ESP marker (RFC 3947 4)."""
     isakmp_lives: Lives[bytes] = field(default_factory=Lives)
     """By the initiator's cookie."""
 

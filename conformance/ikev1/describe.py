@@ -16,6 +16,8 @@ from conformance.ikev1.payloads import (
     CertificateRequest,
     Delete,
     Identification,
+    NatOriginalAddress,
+    NatOriginalAddressDraft,
     Notification,
     Payload,
     Proposal,
@@ -118,4 +120,6 @@ _DESCRIBERS: dict[type, Callable[..., str]] = {
     Notification: _notification,
     Delete: _delete,
     VendorId: _vendor_id,
+    NatOriginalAddress: lambda payload: f"{PayloadType.NAT_OA.label} {payload}",
+    NatOriginalAddressDraft: lambda payload: f"{PayloadType.NAT_OA_DRAFT.label} {payload}",
 }

@@ -16,7 +16,7 @@ from conformance.ikev1.deviations import Seams
 from conformance.ikev1.errors import DecodeError, LocalError
 from conformance.ikev1.events import LifetimeReached, MessageRejected, Role
 from conformance.ikev1.lifetimes import Due, Lives
-from conformance.ikev1.message import COOKIE_SIZE, NO_COOKIE, Header, parse_header
+from conformance.ikev1.message import COOKIE_SIZE, NO_COOKIE, NON_ESP_MARKER, Header, parse_header
 
 if TYPE_CHECKING:
     from collections import deque
@@ -46,10 +46,13 @@ class Endpoint:
         remote: Address,
         *,
         random: RandomSource = system_random,
+        local: Address | None = None,
         spi_allocator: Callable[[], int] | None = None,
         deviations: Iterable[str] = (),
     ) -> None:
         self.config = config
+        if config.nat_traversal and local is None:
+            raise LocalError("NAT traversal needs to know our own address")
         self.remote = remote
         """Where initiate() sends; datagrams from another IP address are rejected."""
         allocate = spi_allocator or self._random_spi
@@ -58,6 +61,7 @@ class Endpoint:
             random,
             allocate,
             Seams(tuple(deviations)),
+            local=local,
             child_lives=Lives(config.lifetimes),
             isakmp_lives=Lives(config.lifetimes),
         )
@@ -73,7 +77,10 @@ class Endpoint:
         self, now: float, *, replaces: bytes | None = None, rekeys: int | None = None
     ) -> None:
         cookie_i = self._context.random_nonzero(COOKIE_SIZE)
-        association = Association(self._context, Role.INITIATOR, self.remote, cookie_i)
+        known = [one.address for one in self._associations.values() if one.isakmp_sa]
+        floated = [address for address in known if address in self._context.marked]
+        remote = floated[-1] if floated else self.remote  # RFC 3947 4: begin where it is now
+        association = Association(self._context, Role.INITIATOR, remote, cookie_i)
         self._associations[cookie_i] = association
         association.replaces, association.rekeys = replaces, rekeys
         association.quick_mode_wanted = replaces is None
@@ -96,9 +103,15 @@ class Endpoint:
         self._forget_finished()
 
     def receive_datagram(self, data: bytes, address: Address, now: float) -> None:
-        """Take a datagram from UDP port 500; what is wrong with it becomes an event."""
+        """Take a datagram; what is wrong with it becomes an event.
+
+        On port 4500 it begins with the non-ESP marker, as do those to be sent from there.
+        """
         if data == _NAT_KEEPALIVE:
             return
+        if self.config.nat_traversal and data.startswith(NON_ESP_MARKER):
+            data = data.removeprefix(NON_ESP_MARKER)
+            self._context.marked.add(address)
         try:
             header = parse_header(data)
         except DecodeError as error:

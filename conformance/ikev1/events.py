@@ -79,6 +79,10 @@ class ChildInstalled:
     """What the peer says of its replay detection (RFC 2407 4.6.3.2)."""
     replaces: int | None = None
     """The inbound SPI of the pair that this one is to replace."""
+    udp_encapsulation: bool = False
+    """Whether packets travel in UDP (RFC 3948)."""
+    original_addresses: tuple[str, ...] = ()
+    """NAT-OAi and NAT-OAr as the peer knows them, in transport mode (RFC 3947 5.2)."""
 
 
 @dataclass(frozen=True, slots=True)

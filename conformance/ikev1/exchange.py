@@ -22,7 +22,14 @@ from conformance.ikev1.events import (
     NotifySent,
     Role,
 )
-from conformance.ikev1.message import NO_COOKIE, Header, parse_message, write_chain, write_datagram
+from conformance.ikev1.message import (
+    NO_COOKIE,
+    NON_ESP_MARKER,
+    Header,
+    parse_message,
+    write_chain,
+    write_datagram,
+)
 from conformance.ikev1.payloads import Hash, Notification
 from conformance.ikev1.retransmission import Retransmission
 from conformance.ikev1.state_table import ENDED, State
@@ -251,7 +258,8 @@ class Exchange:
 
     def _transmit(self, message: MessageSent) -> None:
         self.context.isakmp_lives.count(self.cookie_i, len(message.datagram))
-        self.context.datagrams.append((message.datagram, self.address))
+        marker = NON_ESP_MARKER if self.address in self.context.marked else b""
+        self.context.datagrams.append((marker + message.datagram, self.address))
         self.context.events.append(message)
 
     def note_received(

@@ -31,6 +31,9 @@ COOKIE_SIZE = 8
 NO_COOKIE = bytes(COOKIE_SIZE)
 """The responder's cookie in the first message."""
 
+NON_ESP_MARKER = bytes(4)
+"""In front of IKE on port 4500, where ESP has an SPI (RFC 3948 2.2)."""
+
 P = TypeVar("P")
 
 

@@ -32,6 +32,7 @@ from conformance.ikev1.proposals import PHASE_1_NEGOTIATION, Agreement
 from conformance.ikev1.state_table import ENDED, State
 
 if TYPE_CHECKING:
+    from conformance.crypto.certificates import Certificate
     from conformance.ikev1.capabilities import Capabilities
     from conformance.ikev1.config import Phase1Proposal
     from conformance.ikev1.errors import Divergence
@@ -63,6 +64,8 @@ class Phase1(Exchange):
     """Encoding and authority of every certificate that the peer asked for."""
     capabilities: Capabilities | None = None
     """What goes along with the exchange's own payloads."""
+    peer_certificate: Certificate | None = None
+    """What the peer sent so that we can encrypt to it (RFC 2409 5.3)."""
     _pair: KeyPair | None = field(default=None, repr=False)
 
     @property
@@ -96,7 +99,7 @@ class Phase1(Exchange):
     def take_along(self, message: Message) -> None:
         """Read the same of the peer; raises PeerError."""
         if self.capabilities is not None:
-            self.capabilities.take(message)
+            self.capabilities.take(self, message)
 
     @property
     def peer_identity_name(self) -> str:

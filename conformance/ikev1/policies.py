@@ -34,3 +34,15 @@ class LifetimePolicy:
     """Seconds after which a replacement that did not come about is tried again."""
     rekey: bool = True
     """Whether we replace at all; without, an SA only ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class NatPolicy:
+    """How NATs between the peers are dealt with (RFC 3947, RFC 3948)."""
+
+    flavours: tuple[str, ...] = ("rfc", "draft-03", "draft-02n", "draft-02")
+    """Which documents we go by; of those of both peers the newest counts."""
+    force: bool = False
+    """Whether we pretend that there is a NAT in front of us."""
+    keepalive: float = 20.0
+    """Seconds of silence after which a peer behind a NAT sends a keepalive (RFC 3948 4)."""

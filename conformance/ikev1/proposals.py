@@ -5,7 +5,7 @@ A responder picks one transform and returns it as sent; an initiator checks that
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from conformance.crypto.ciphers import CIPHERS
@@ -35,7 +35,7 @@ from conformance.ikev1.errors import Divergence, PeerError
 from conformance.ikev1.payloads import Proposal, SecurityAssociation, Transform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 C = TypeVar("C", Phase1Proposal, Phase2Proposal)
 
@@ -288,6 +288,20 @@ PHASE_1_NEGOTIATION: Phase[Phase1Proposal] = Phase(
     lambda spi: len(spi) <= 2 * _COOKIE_SIZE,
 )
 """The ISAKMP SA; its SPI is the cookie pair and may be left out (RFC 2408 3.5)."""
+
+
+def in_udp(modes: Mapping[str, int]) -> Phase[Phase2Proposal]:
+    """Phase 2 with each mode as UDP-encapsulated (RFC 3947 5.1)."""
+
+    def values(proposal: Phase2Proposal) -> list[tuple[str, int]]:
+        plain = _phase_2_values(proposal)
+        return [
+            (name, modes[proposal.mode] if name == "encapsulation mode" else value)
+            for name, value in plain
+        ]
+
+    return replace(PHASE_2_NEGOTIATION, values=values)
+
 
 PHASE_2_NEGOTIATION: Phase[Phase2Proposal] = Phase(
     PHASE_2,

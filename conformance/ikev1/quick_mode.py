@@ -31,13 +31,14 @@ from conformance.ikev1.payloads import (
     Hash,
     Identification,
     KeyExchange,
+    NatOriginalAddress,
     Nonce,
     Notification,
     Payload,
     SecurityAssociation,
 )
 from conformance.ikev1.payloads.identification import selector_of_host
-from conformance.ikev1.proposals import PHASE_2_NEGOTIATION, Agreement
+from conformance.ikev1.proposals import PHASE_2_NEGOTIATION, Agreement, Phase, in_udp
 from conformance.ikev1.state_table import State, Step
 from conformance.ikev1.status import NO_LIMITS, Lifetimes
 
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from conformance.ikev1.config import Config, Phase2Proposal
     from conformance.ikev1.isakmp_sa import IsakmpSa
     from conformance.ikev1.message import Message
+    from conformance.ikev1.natt import NatTraversal
 
 _SPI_SIZE = 4
 _PAIR_OF_IDS = 2
@@ -69,6 +71,10 @@ class QuickMode(Exchange):
     """The SPI in the peer's proposal, for notifies about it."""
     client_ids: tuple[Identification, ...] = ()
     """IDci and IDcr as sent or received; empty where the initiator left them out."""
+    nat: NatTraversal | None = None
+    """Where there is a NAT between the peers; None for none."""
+    peer_addresses: tuple[NatOriginalAddress, ...] = ()
+    """NAT-OAi and NAT-OAr of the peer."""
     replaces: int | None = None
     """The inbound SPI of the pair that the new one is to replace."""
     lifetimes: Lifetimes = NO_LIMITS
@@ -92,7 +98,7 @@ class QuickMode(Exchange):
 
     def start(self, now: float) -> None:
         """Send the first message."""
-        offer = PHASE_2_NEGOTIATION.offer(self.config.phase2, self._spi_octets)
+        offer = self.negotiation.offer(self.config.phase2, self._spi_octets)
         self.nonce_i = self.context.random(self.config.nonce_size)
         if self.config.send_client_ids:
             self.client_ids = (self.config.local_selector, self.config.remote_selector)
@@ -101,8 +107,32 @@ class QuickMode(Exchange):
             Nonce(self.nonce_i),
             *self.own_key_exchange(self.config.phase2[0].pfs),
             *self.client_ids,
+            *self.own_addresses({proposal.mode for proposal in self.config.phase2}),
         )
         self.send(Step(payloads, self.hash_1, protected=True), now)
+
+    # -- NAT traversal, RFC 3947 5 --------------------------------------------------------------
+
+    @property
+    def negotiation(self) -> Phase[Phase2Proposal]:
+        """How proposals look on the wire: with a NAT between the peers, all in UDP."""
+        nat = self.nat
+        return in_udp(nat.flavour.modes) if nat and nat.flavour else PHASE_2_NEGOTIATION
+
+    def own_addresses(self, modes: set[str]) -> tuple[Payload, ...]:
+        """NAT-OAi and NAT-OAr, where transport mode may come of it (RFC 3947 5.2)."""
+        if self.nat is None or "transport" not in modes:
+            return ()
+        return self.nat.original_addresses(self.address, self.role)
+
+    def take_addresses(self, message: Message) -> None:
+        """The peer's NAT-OA payloads, of which there must be two in transport mode.
+
+        Raises PeerError.
+        """
+        self.peer_addresses = tuple(message.all(NatOriginalAddress))
+        if self.nat and self._agreed.proposal.mode == "transport":
+            _check_addresses(len(self.peer_addresses))
 
     def own_key_exchange(self, pfs: str | None) -> tuple[Payload, ...]:
         """Our KE payload, or nothing without PFS."""
@@ -243,6 +273,8 @@ class QuickMode(Exchange):
             lifetime_kilobytes=self.limits.kilobytes,
             peer_replay_detection=status.replay_detection(self.notifications),
             replaces=self.replaces,
+            udp_encapsulation=self.nat is not None,
+            original_addresses=tuple(str(one) for one in self.peer_addresses),
         )
 
     @property
@@ -317,6 +349,16 @@ class QuickMode(Exchange):
         return sa
 
 
+def _check_addresses(found: int) -> None:
+    if found != _PAIR_OF_IDS:
+        raise PeerError(
+            NotifyType.PAYLOAD_MALFORMED,
+            f"{found} NAT-OA payloads",
+            Divergence("NAT-OAi and NAT-OAr", "2 payloads", f"{found} payloads"),
+            fatal=True,
+        )
+
+
 def _check_count(expected: int, found: int) -> None:
     if found != expected:
         raise PeerError(
@@ -333,7 +375,8 @@ def answer_offer(exchange: QuickMode, message: Message) -> Step:
     offered, config = exchange.note_peer(message), exchange.config
     exchange.take_client_ids(message)
     spi = exchange.spi_in.to_bytes(_SPI_SIZE)
-    exchange.agreement = PHASE_2_NEGOTIATION.choose(offered, config.phase2, spi)
+    exchange.agreement = exchange.negotiation.choose(offered, config.phase2, spi)
+    exchange.take_addresses(message)
     chosen = exchange.agreement.sa.proposals[0]
     exchange.peer_spi = next(p.spi for p in offered.proposals if p.number == chosen.number)
     exchange.nonce_i, exchange.nonce_r = (
@@ -347,6 +390,7 @@ def answer_offer(exchange: QuickMode, message: Message) -> Step:
         Nonce(exchange.nonce_r),
         *key_exchange,
         *exchange.client_ids,
+        *exchange.own_addresses({exchange.agreement.proposal.mode}),
         *exchange.own_status(),
     )
     return Step(payloads, exchange.hash_2, protected=True)
@@ -356,12 +400,13 @@ def confirm(exchange: QuickMode, message: Message) -> Step:
     """Initiator: verify HASH(2) and the choice, send HASH(3)."""
     exchange.verify_hash("HASH(2)", message, exchange.nonce_i)
     answer, config = exchange.note_peer(message), exchange.config
-    offered = PHASE_2_NEGOTIATION.offer(config.phase2, exchange.spi_in.to_bytes(_SPI_SIZE))
-    exchange.agreement = PHASE_2_NEGOTIATION.verify(offered, answer, config.phase2)
+    offered = exchange.negotiation.offer(config.phase2, exchange.spi_in.to_bytes(_SPI_SIZE))
+    exchange.agreement = exchange.negotiation.verify(offered, answer, config.phase2)
     exchange.verify_client_ids(message)
     exchange.nonce_r = peer_nonce(message)
     exchange.take_key_exchange(message)
     exchange.take_status(message)
+    exchange.take_addresses(message)
     if exchange.peer_commits:
         return Step((), exchange.hash_3, protected=True, next_state=State.EXPECT_CONNECTED)
     return Step((), exchange.hash_3, events=(exchange.installed(),), protected=True)

@@ -30,6 +30,8 @@ _KE_ID, _KE_ID_HASH = (P.KE, P.NONCE, P.ID), (P.KE, P.NONCE, P.ID, P.HASH)
 _SA_MAY = (P.VID, P.N)
 _KE_MAY = (P.VID, P.N, P.CR, P.CERT, P.NAT_D)
 _ID_MAY = (P.VID, P.N, P.CR, P.CERT, P.D)
+_PROOF_MAY = (*_ID_MAY, P.NAT_D)
+_ENC_MAY = (*_KE_MAY, P.HASH)
 _QM_MAY = (P.KE, P.ID, P.ID, P.N, P.VID, P.NAT_OA)
 _QM3_MAY = (P.N, P.VID)
 _INFO_MAY = (P.N, P.D, P.VID)
@@ -59,6 +61,24 @@ MAIN_MODE = (
     Rule(_I, "sig", _KE_NEXT, _CLEAR, (),   _KE,     _KE_MAY, mm.send_proof,          _ID_NEXT),
     Rule(_R, "sig", _ID_NEXT, _CRYPT, (),   _ID_SIG, _ID_MAY, mm.answer_proof,        _DONE),
     Rule(_I, "sig", _ID_NEXT, _CRYPT, (),   _ID_SIG, _ID_MAY, mm.finish,              _DONE),
+    #
+    #  HDR, [ HASH(1), ] KE, <IDii_b>PubKey_r, <Ni_b>PubKey_r  -->
+    #                               <--    HDR, KE, <IDir_b>PubKey_i, <Nr_b>PubKey_i
+    #  HDR*, HASH_I  -->
+    #                               <--    HDR*, HASH_R
+    #
+    Rule(_R, "enc", _KE_NEXT, _CLEAR, (),   _KE_ID, _ENC_MAY, mm.answer_key_exchange, _PROOF_NEXT),
+    Rule(_I, "enc", _KE_NEXT, _CLEAR, (),   _KE_ID, _KE_MAY,  mm.send_proof,          _PROOF_NEXT),
+    Rule(_R, "enc", _PROOF_NEXT, _CRYPT, _HASH, (), _ID_MAY,  mm.answer_proof,        _DONE),
+    Rule(_I, "enc", _PROOF_NEXT, _CRYPT, _HASH, (), _ID_MAY,  mm.finish,              _DONE),
+    #
+    #  HDR, [ HASH(1), ] <Ni_b>Pubkey_r, <KE_b>Ke_i, <IDii_b>Ke_i, [<<Cert-I_b>Ke_i]  -->
+    #                               <--    HDR, <Nr_b>PubKey_i, <KE_b>Ke_r, <IDir_b>Ke_r
+    #
+    Rule(_R, "rev", _KE_NEXT, _CLEAR, (),   _KE_ID, _ENC_MAY, mm.answer_key_exchange, _PROOF_NEXT),
+    Rule(_I, "rev", _KE_NEXT, _CLEAR, (),   _KE_ID, _KE_MAY,  mm.send_proof,          _PROOF_NEXT),
+    Rule(_R, "rev", _PROOF_NEXT, _CRYPT, _HASH, (), _ID_MAY,  mm.answer_proof,        _DONE),
+    Rule(_I, "rev", _PROOF_NEXT, _CRYPT, _HASH, (), _ID_MAY,  mm.finish,              _DONE),
 )
 """Identity protection."""
 
@@ -69,15 +89,24 @@ AGGRESSIVE = (
     #  HDR, HASH_I            -->
     #
     #  role  auth   state        flag     first  required     optional handler        next
-    Rule(_R, None,  _SA_NEXT,    _CLEAR,  _SA,   _KE_ID,      _KE_MAY, am.answer_all, _PROOF_NEXT),
+    Rule(_R, None,  _SA_NEXT,    _CLEAR,  _SA,   _KE_ID,      _ENC_MAY, am.answer_all, _PROOF_NEXT),
     Rule(_I, "psk", _SA_NEXT,    _CLEAR,  _SA,   _KE_ID_HASH, _KE_MAY, am.confirm,    _DONE),
-    Rule(_R, "psk", _PROOF_NEXT, _EITHER, _HASH, (),          _ID_MAY, am.finish,     _DONE),
+    Rule(_R, "psk", _PROOF_NEXT, _EITHER, _HASH, (),          _PROOF_MAY, am.finish,     _DONE),
     #
     #                         <--   HDR, SA, KE, Nr, IDir, [ CERT, ] SIG_R
     #  HDR, [ CERT, ] SIG_I   -->
     #
     Rule(_I, "sig", _SA_NEXT,    _CLEAR,  _SA,   _KE_ID_SIG,  _KE_MAY, am.confirm,    _DONE),
-    Rule(_R, "sig", _PROOF_NEXT, _EITHER, (),    _SIG,        _ID_MAY, am.finish,     _DONE),
+    Rule(_R, "sig", _PROOF_NEXT, _EITHER, (),    _SIG,        _PROOF_MAY, am.finish,     _DONE),
+    #
+    #  HDR, SA, [ HASH(1), ] KE, <IDii_b>Pubkey_r, <Ni_b>Pubkey_r  -->
+    #                         <--   HDR, SA, KE, <IDir_b>PubKey_i, <Nr_b>PubKey_i, HASH_R
+    #  HDR, HASH_I            -->
+    #
+    Rule(_I, "enc", _SA_NEXT,    _CLEAR,  _SA,   _KE_ID_HASH, _KE_MAY, am.confirm,    _DONE),
+    Rule(_R, "enc", _PROOF_NEXT, _EITHER, _HASH, (),          _PROOF_MAY, am.finish,     _DONE),
+    Rule(_I, "rev", _SA_NEXT,    _CLEAR,  _SA,   _KE_ID_HASH, _KE_MAY, am.confirm,    _DONE),
+    Rule(_R, "rev", _PROOF_NEXT, _EITHER, _HASH, (),          _PROOF_MAY, am.finish,     _DONE),
 )
 """Three messages, without identity protection but with public key encryption."""
 

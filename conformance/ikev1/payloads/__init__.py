@@ -9,6 +9,7 @@ from conformance.ikev1.payloads.base import OpaquePayload, ParsedPayload, Payloa
 from conformance.ikev1.payloads.certificate import CertificatePayload, CertificateRequest
 from conformance.ikev1.payloads.data import Hash, KeyExchange, Nonce, Signature, VendorId
 from conformance.ikev1.payloads.identification import Identification
+from conformance.ikev1.payloads.nat import NatOriginalAddress, NatOriginalAddressDraft
 from conformance.ikev1.payloads.notification import Delete, Notification
 from conformance.ikev1.payloads.sa import Proposal, SecurityAssociation, Transform
 
@@ -22,6 +23,8 @@ __all__ = [
     "Hash",
     "Identification",
     "KeyExchange",
+    "NatOriginalAddress",
+    "NatOriginalAddressDraft",
     "Nonce",
     "Notification",
     "OpaquePayload",
@@ -46,6 +49,8 @@ _PARSED: dict[PayloadType, type[ParsedPayload]] = {
     PayloadType.N: Notification,
     PayloadType.D: Delete,
     PayloadType.VID: VendorId,
+    PayloadType.NAT_OA: NatOriginalAddress,
+    PayloadType.NAT_OA_DRAFT: NatOriginalAddressDraft,
 }
 
 
