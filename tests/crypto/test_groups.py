@@ -235,6 +235,13 @@ def test_a_point_of_small_order_gives_no_secret() -> None:
         pair.exchange(x.to_bytes(row.public_size))
 
 
+def test_a_point_of_order_two_gives_no_secret() -> None:
+    """On y^2 = x^3 + x + 1 modulo 23, of 28 points, twice (4, 0) is infinity."""
+    tiny = GroupParameters(GroupType.ECP, 23, 0, 1, 1, 1, 5, 28)
+    with pytest.raises(InvalidPublicValueError, match="small subgroup"):
+        own_pair(tiny, b"\x01").exchange(bytes([4, 0]))
+
+
 @pytest.mark.parametrize("name", QUICK)
 def test_a_group_spelled_out_is_the_same_group(name: str) -> None:
     """Attributes there and back, then one end by number and the other by parameters."""
