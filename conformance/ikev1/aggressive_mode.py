@@ -14,8 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from conformance.ikev1.constants import ExchangeType
+from conformance.ikev1.constants import ExchangeType, NotifyType
+from conformance.ikev1.errors import PeerError
 from conformance.ikev1.message import write_body
+from conformance.ikev1.payloads import Hash
 from conformance.ikev1.phase_1 import Phase1
 from conformance.ikev1.state_table import Step
 
@@ -40,6 +42,8 @@ class AggressiveMode(Phase1):
 def answer_all(exchange: AggressiveMode, message: Message) -> Step:
     """Responder: choose, take keys and identity, send our own and the proof."""
     chosen = exchange.choose(message)
+    if message.all(Hash) and not exchange.method.identity_with_keys:
+        raise PeerError(NotifyType.INVALID_PAYLOAD_TYPE, "HASH(1) belongs to public key encryption")
     exchange.method.read_keys(exchange, message)
     exchange.note_identity(message)
     exchange.check_identity()

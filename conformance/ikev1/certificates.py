@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from conformance.ikev1.credentials import Credentials
-    from conformance.ikev1.message import Message
 
 _ENCODING = CertificateEncoding.X509_SIGNATURE
 _WRAPPED = CertificateEncoding.PKCS7_X509
@@ -60,11 +59,16 @@ def own_certificates(
 
 
 def take_certificate(
-    credentials: Credentials, message: Message, identity: Identification, name: str
+    credentials: Credentials,
+    payloads: Sequence[CertificatePayload],
+    identity: Identification,
+    name: str,
+    *,
+    encipherment: bool = False,
 ) -> Certificate:
-    """The peer's certificate out of a message, found good and its own; raises PeerError."""
+    """The peer's certificate, found good for its use and its own; raises PeerError."""
     try:
-        received = _received(message)
+        received = _received(payloads)
         leaf = _of_the_peer(received, identity)
         if leaf is None:
             raise PeerError(
@@ -73,8 +77,8 @@ def take_certificate(
                 Divergence("CERT", "a certificate of the peer", "absent"),
                 fatal=True,
             )
-        leaf.check_usage()
-        lists = [one.data for one in message.all(CertificatePayload) if one.encoding in _LISTS]
+        (leaf.check_encipherment if encipherment else leaf.check_usage)()
+        lists = [one.data for one in payloads if one.encoding in _LISTS]
         judge(credentials, leaf, received, lists)
     except CertificateError as error:
         raise refused(error) from error
@@ -137,10 +141,10 @@ def _holds(certificate: Certificate, identity: Identification) -> bool:
     return identity.data in values
 
 
-def _received(message: Message) -> list[Certificate]:
+def _received(payloads: Sequence[CertificatePayload]) -> list[Certificate]:
     """Every certificate of a message, unwrapped; raises PeerError and CertificateError."""
     found: list[Certificate] = []
-    for payload in message.all(CertificatePayload):
+    for payload in payloads:
         if payload.encoding is _WRAPPED:
             found += x509.parse_pkcs7(payload.data)
         elif payload.encoding is _ENCODING:

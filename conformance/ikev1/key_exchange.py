@@ -18,7 +18,11 @@ _SHORTEST_NONCE, _LONGEST_NONCE = 8, 256
 
 def peer_nonce(message: Message) -> bytes:
     """The nonce of a message; raises PeerError outside of 8 to 256 octets."""
-    nonce = message.one(Nonce).data
+    return check_nonce(message.one(Nonce).data)
+
+
+def check_nonce(nonce: bytes) -> bytes:
+    """The nonce itself; raises PeerError outside of 8 to 256 octets."""
     if not _SHORTEST_NONCE <= len(nonce) <= _LONGEST_NONCE:
         raise PeerError(
             NotifyType.PAYLOAD_MALFORMED,

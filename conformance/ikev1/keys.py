@@ -133,6 +133,14 @@ def encryption_key(hash_name: str, skeyid_e: bytes, size: int) -> bytes:
     return _expand(first, lambda last: prf(hash_name, skeyid_e, last), size)
 
 
+def ephemeral_key(hash_name: str, nonce: bytes, cookie: bytes, size: int) -> bytes:
+    """Ke_i or Ke_r of size octets, made of Ne = prf(N_b, CKY) as encryption_key does.
+
+    RFC 2409 5.3; Ni_b and CKY-I for the initiator, Nr_b and CKY-R for the responder.
+    """
+    return encryption_key(hash_name, prf(hash_name, nonce, cookie), size)
+
+
 def phase1_iv(hash_name: str, g_xi: bytes, g_xr: bytes, block_size: int) -> bytes:
     """The first octets of hash(g^xi | g^xr), RFC 2409 Appendix B."""
     return digest(hash_name, g_xi + g_xr)[:block_size]

@@ -13,7 +13,9 @@ import pytest
 RECORDED = json.loads(
     (Path(__file__).parents[2] / "vectors" / "ikev1" / "authentication.json").read_text()
 )
-ID, CERT, HASH, SIG = "5", "6", "8", "9"
+KE, ID, CERT, HASH, SIG, NONCE = "4", "5", "6", "8", "9", "10"
+ENCRYPTED = {"rsa-enc": [HASH, KE, ID, NONCE], "rsa-rev": [HASH, NONCE, KE, ID, CERT]}
+"""What the initiator sends with its nonce, by method of public key encryption."""
 
 
 def write_capture(path: Path, messages: list[dict[str, str]]) -> None:
@@ -53,7 +55,7 @@ def dissect(case: dict[str, Any], folder: Path, *fields: str) -> list[list[str]]
 @pytest.mark.lab
 @pytest.mark.parametrize(
     "case",
-    RECORDED["cases"],
+    [case for case in RECORDED["cases"] if case["factors"]["auth"] not in ENCRYPTED],
     ids=lambda case: f"{case['factors']['exchange']}-{case['factors']['auth']}",
 )
 def test_tshark_reads_proofs_and_quick_mode(case: dict[str, Any], tmp_path: Path) -> None:
@@ -73,3 +75,26 @@ def test_tshark_reads_proofs_and_quick_mode(case: dict[str, Any], tmp_path: Path
     assert [row[1] for row in named] == list(RECORDED["names"].values())
     quick = rows[-3:]
     assert [row[2] for row in quick[:2]] == [case["initiator_spi_in"], case["initiator_spi_out"]]
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize(
+    "case",
+    [case for case in RECORDED["cases"] if case["factors"]["auth"] in ENCRYPTED],
+    ids=lambda case: f"{case['factors']['exchange']}-{case['factors']['auth']}",
+)
+def test_tshark_reads_public_key_encryption(case: dict[str, Any], tmp_path: Path) -> None:
+    """Encrypted bodies behind readable headers, the HASHes, and the Quick Mode's SPIs."""
+    rows = dissect(case, tmp_path, "isakmp.typepayload", "isakmp.spi")
+    types = [row[0].split(",") for row in rows]
+    encrypted = ENCRYPTED[case["factors"]["auth"]]
+    if case["factors"]["exchange"] == "main":
+        assert types[2] == encrypted
+        assert types[3] == [one for one in encrypted if one not in {HASH, CERT}]
+        assert types[4] == types[5] == [HASH]
+    else:
+        assert types[0][-len(encrypted) :] == encrypted
+        assert types[1][-1] == HASH
+        assert types[2] == [HASH]
+    quick = rows[-3:]
+    assert [row[1] for row in quick[:2]] == [case["initiator_spi_in"], case["initiator_spi_out"]]

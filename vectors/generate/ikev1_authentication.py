@@ -20,7 +20,13 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from conformance.crypto.asymmetric import PrivateKey
 from conformance.crypto.certificates import Certificate
 from conformance.crypto.random import seeded_random
-from conformance.ikev1.config import Config, Identification, Phase1Proposal, Phase2Proposal
+from conformance.ikev1.config import (
+    ENCRYPTION_METHODS,
+    Config,
+    Identification,
+    Phase1Proposal,
+    Phase2Proposal,
+)
 from conformance.ikev1.credentials import Credentials
 from conformance.ikev1.endpoint import Endpoint
 from conformance.ikev1.events import ChildInstalled, IsakmpEstablished
@@ -61,6 +67,10 @@ CASES = (
     Handshake("aggressive", "ecdsa-384", "aes256", "sha256", "ecp256"),
     Handshake("main", "ecdsa-521", "aes256", "sha256", "ecp256"),
     Handshake("aggressive", "ecdsa-521", "aes256", "sha256", "ecp256", protected=True),
+    Handshake("main", "rsa-enc", "aes128", "sha256", "modp2048"),
+    Handshake("aggressive", "rsa-enc", "3des", "sha1", "ecp256", protected=True),
+    Handshake("main", "rsa-rev", "aes256", "sha1", "modp1536"),
+    Handshake("aggressive", "rsa-rev", "3des", "md5", "modp1024"),
 )
 KEYS: dict[str, Any] = {
     "rsa-sig": lambda: rsa.generate_private_key(65537, 2048),
@@ -137,14 +147,18 @@ def make_credentials() -> dict[str, Any]:
 
 def credentials(made: dict[str, Any], auth: str, role: str) -> Credentials | None:
     """What one endpoint is given; None for a method without keys."""
-    if auth not in made:
+    kind = "rsa-sig" if auth in ENCRYPTION_METHODS else auth
+    if kind not in made:
         return None
-    own = made[auth][role]
+    own, other = made[kind][role], next(made[kind][name] for name in NAMES if name != role)
+    told_beforehand = auth == "rsa-enc" or (auth == "rsa-rev" and role == "initiator")
+    peer = Certificate.parse(bytes.fromhex(other["certificate"])) if told_beforehand else None
     return Credentials(
         PrivateKey.load(own["key"].encode()),
         (Certificate.parse(bytes.fromhex(own["certificate"])),),
         authorities=(Certificate.parse(bytes.fromhex(made["authority"]["certificate"])),),
         clock=NOW.timestamp,
+        peer_certificate=peer,
     )
 
 

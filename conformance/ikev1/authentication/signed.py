@@ -11,7 +11,7 @@ from conformance.ikev1 import certificates, diagnose, keys
 from conformance.ikev1.authentication.base import Method, hash_name_of
 from conformance.ikev1.constants import NotifyType
 from conformance.ikev1.errors import Divergence, LocalError, PeerError
-from conformance.ikev1.payloads import CertificateRequest, Signature
+from conformance.ikev1.payloads import CertificatePayload, CertificateRequest, Signature
 
 if TYPE_CHECKING:
     from conformance.crypto.asymmetric import PublicKey
@@ -96,7 +96,10 @@ class SignatureMethod(Method):
         if credentials.peer_key is not None:
             return credentials.peer_key
         leaf = certificates.take_certificate(
-            credentials, message, identity, phase_1.peer_identity_name
+            credentials,
+            message.all(CertificatePayload),
+            identity,
+            phase_1.peer_identity_name,
         )
         try:
             key = leaf.public_key
