@@ -64,6 +64,13 @@ def generator() -> ModuleType:
     return module
 
 
+@cache
+def recorded(auth: str, role: str) -> Any:
+    """The credentials of the vectors; reading a private key takes its time."""
+    return generator().credentials(MADE, auth, role)
+
+
+@cache
 def key_of(*path: str) -> Any:
     """A recorded private key, as the library's object."""
     found = MADE
@@ -81,7 +88,7 @@ def signed_pair(
     """
     overrides = {}
     for role, other in ((I, R), (R, I)):
-        credentials = generator().credentials(MADE, auth, role)
+        credentials = recorded(auth, role)
         overrides[role] = {
             "exchange": exchange,
             "phase1": (Phase1Proposal("aes128", "sha256", "ecp256", auth),),
