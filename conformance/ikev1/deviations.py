@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from conformance.ikev1.constants import ExchangeType
 from conformance.ikev1.errors import LocalError
 from conformance.ikev1.payloads import (
+    CertificatePayload,
     Hash,
     KeyExchange,
     Nonce,
     Payload,
     SecurityAssociation,
+    Signature,
 )
 from conformance.ikev1.payloads.chain import HEADER_SIZE as GENERIC_SIZE
 
@@ -60,6 +62,17 @@ def _wrong_hash(payloads: Payloads) -> Payloads:
         Hash(flip(payload.data, 0)) if isinstance(payload, Hash) else payload
         for payload in payloads
     )
+
+
+def _wrong_signature(payloads: Payloads) -> Payloads:
+    return tuple(
+        Signature(flip(payload.data, -1)) if isinstance(payload, Signature) else payload
+        for payload in payloads
+    )
+
+
+def _no_certificate(payloads: Payloads) -> Payloads:
+    return tuple(one for one in payloads if not isinstance(one, CertificatePayload))
 
 
 def _short_nonce(payloads: Payloads) -> Payloads:
@@ -123,6 +136,24 @@ _ROWS = (
         "HASH_R covers what the responder sent, RFC 2409 5",
         (Position(_MM, 6), Position(_AM, 2)),
         payloads=_wrong_hash,
+    ),
+    Deviation(
+        "wrong-sig-i",
+        "SIG_I is the signature over HASH_I, RFC 2409 5.1",
+        (Position(_MM, 5), Position(_AM, 3)),
+        payloads=_wrong_signature,
+    ),
+    Deviation(
+        "wrong-sig-r",
+        "SIG_R is the signature over HASH_R, RFC 2409 5.1",
+        (Position(_MM, 6), Position(_AM, 2)),
+        payloads=_wrong_signature,
+    ),
+    Deviation(
+        "no-certificate",
+        "a certificate that was asked for is sent, RFC 2408 3.10 and RFC 4945 3.2.7",
+        (Position(_MM, 5), Position(_MM, 6), Position(_AM, 2), Position(_AM, 3)),
+        payloads=_no_certificate,
     ),
     Deviation(
         "wrong-hash-1",

@@ -97,7 +97,7 @@ def signed_pair(
             "credentials": replace(credentials, **changes.get(role, {})),
             **changes.get(f"{role}_config", {}),
         }
-    return make_pair(**overrides)
+    return make_pair(**overrides, **changes.get("pair", {}))
 
 
 def assert_stands(pair: Any) -> None:
@@ -288,6 +288,41 @@ def late_refusal(pair: Any) -> MessageRejected:
     assert pair.of_initiator(ExchangeFailed)
     assert not pair.of_initiator(ChildInstalled)
     return told
+
+
+DEVIATIONS = [
+    ("wrong-sig-i", I, NotifyType.INVALID_SIGNATURE, "SIG_I differs"),
+    ("wrong-sig-r", R, NotifyType.INVALID_SIGNATURE, "SIG_R differs"),
+    ("no-certificate", I, NotifyType.CERTIFICATE_UNAVAILABLE, "sent no certificate"),
+    ("no-certificate", R, NotifyType.CERTIFICATE_UNAVAILABLE, "sent no certificate"),
+]
+
+
+@pytest.mark.parametrize("auth", METHODS)
+@pytest.mark.parametrize("exchange", ["main", "aggressive"])
+@pytest.mark.parametrize(("name", "who", "notify", "reason"), DEVIATIONS)
+def test_the_partner_catches_a_deviation(
+    make_pair: Callable[..., Any],
+    auth: str,
+    exchange: str,
+    name: str,
+    who: str,
+    notify: NotifyType,
+    reason: str,
+) -> None:
+    """Every signature method, both exchanges; the notify reaches the one who deviates."""
+    deviant = {f"{who}_deviations": (name,)}
+    pair = signed_pair(make_pair, auth, exchange, pair=deviant)
+    pair.handshake()
+    partner, other = (
+        (pair.of_responder, pair.of_initiator)
+        if who == I
+        else (pair.of_initiator, pair.of_responder)
+    )
+    told = partner(MessageRejected)[0]
+    assert (told.notify, reason in told.reason) == (notify, True)
+    assert not (pair.of_initiator(ChildInstalled) and pair.of_responder(ChildInstalled))
+    assert notify in {event.notify_type for event in other(NotifyReceived)}
 
 
 # -- certificates not to trust -----------------------------------------------------------------
