@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from conformance.ikev1 import rules
 from conformance.ikev1.aggressive_mode import AggressiveMode
 from conformance.ikev1.capabilities import Capabilities
-from conformance.ikev1.config import PROTOCOLS
+from conformance.ikev1.config import PROTOCOLS, XAUTH_USERS
 from conformance.ikev1.constants import ExchangeType, NotifyType, Protocol
 from conformance.ikev1.dpd import DeadPeerDetection
 from conformance.ikev1.errors import DecodeError, LocalError, PeerError
@@ -21,6 +21,7 @@ from conformance.ikev1.events import (
     PeerDead,
     Role,
 )
+from conformance.ikev1.formalities import Formalities
 from conformance.ikev1.informational import Informational
 from conformance.ikev1.main_mode import MainMode
 from conformance.ikev1.message import NO_COOKIE, parse_message
@@ -29,6 +30,7 @@ from conformance.ikev1.payloads import Delete, Notification
 from conformance.ikev1.quick_mode import QuickMode
 from conformance.ikev1.state_table import ENDED, State
 from conformance.ikev1.status import Lifetimes
+from conformance.ikev1.transaction import Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +71,8 @@ class Association:
         traversal = NatTraversal(nat, context.local) if nat and context.local else None
         self.capabilities = Capabilities(context.config, nat=traversal)
         """What both ends said by Vendor IDs."""
+        self.formalities: Formalities | None = None
+        """None until the ISAKMP SA stands."""
         self.dpd: DeadPeerDetection | None = None
         """None until the ISAKMP SA stands."""
         self._context = context
@@ -133,8 +137,41 @@ class Association:
                 self.capabilities.nat.note_sent(now)
             for notification in self.capabilities.afterwards(self._phase_1):
                 self._inform(notification, now)
-            if self.quick_mode_wanted:
-                self.start_quick_mode(now, self.rekeys)
+            user = XAUTH_USERS.get(self.isakmp_sa.proposal.auth)
+            own = self._phase_1.role.value
+            self.formalities = Formalities(self._context, None if user is None else user == own)
+            self._go_on(now)
+
+    def _go_on(self, now: float) -> None:
+        """Whatever comes next on the way to the first Quick Mode."""
+        formalities = self.formalities
+        if formalities is None or self.deleted:
+            return
+        if formalities.failed:
+            self.terminate(now)
+        elif question := formalities.next_question():
+            message_id = int.from_bytes(self._context.random_nonzero(4))
+            self._new_transaction(Role.INITIATOR, message_id).ask(question, now)
+        elif formalities.done and self.quick_mode_wanted:
+            self.quick_mode_wanted = False
+            self.start_quick_mode(now, self.rekeys)
+
+    def _receive_transaction(self, header: Header, data: bytes, now: float) -> None:
+        config = self._context.config
+        if self.isakmp_sa is None or (config.xauth is None and config.mode_config is None):
+            self._refuse(header, data, now)
+            return
+        exchange = self._phase_2.get(header.message_id)
+        if exchange is None:
+            exchange = self._new_transaction(Role.RESPONDER, header.message_id)
+        before = exchange.state
+        self._deliver(exchange, header, data, now)
+        done = exchange.state is State.DONE is not before
+        if not done or not isinstance(exchange, Transaction) or self.formalities is None:
+            return
+        if exchange.role is Role.INITIATOR and exchange.asked and exchange.answered:
+            self.formalities.take(exchange.asked, exchange.answered)
+        self._go_on(now)
 
     def _begin_life(self, now: float) -> None:
         agreement, cookie_i = self._phase_1.agreement, self._phase_1.cookie_i
@@ -154,6 +191,10 @@ class Association:
     def _receive_quick_mode(self, header: Header, data: bytes, now: float) -> None:
         if self.isakmp_sa is None:
             self._refuse(header, data, now)
+            return
+        if self.formalities is not None and not self.formalities.done:
+            reason = "Quick Mode before XAUTH and Mode Config are done"
+            self._reject(PeerError(NotifyType.INVALID_EXCHANGE_TYPE, reason))
             return
         exchange = self._phase_2.get(header.message_id)
         if exchange is None:
@@ -372,6 +413,24 @@ class Association:
             self._remember(message_id, exchange)
         return exchange
 
+    def _new_transaction(self, role: Role, message_id: int) -> Transaction:
+        sa, formalities = self._standing, self.formalities
+        exchange = Transaction(
+            context=self._context,
+            rules=rules.TRANSACTION,
+            role=role,
+            address=self.address,
+            state=State.EXPECT_HASH_2 if role is Role.INITIATOR else State.EXPECT_HASH_1,
+            cookie_i=sa.cookie_i,
+            cookie_r=sa.cookie_r,
+            message_id=message_id,
+            cipher_state=sa.cipher_state(message_id),
+            isakmp_sa=sa,
+            answerer=formalities.answer if formalities else None,
+        )
+        self._remember(message_id, exchange)
+        return exchange
+
     def _remember(self, message_id: int, exchange: QuickMode | Informational) -> None:
         self._phase_2[message_id] = exchange
         ended = [number for number, one in self._phase_2.items() if one.state in ENDED]
@@ -450,5 +509,6 @@ class Association:
         ExchangeType.MAIN_MODE: _receive_phase_1,
         ExchangeType.AGGRESSIVE: _receive_phase_1,
         ExchangeType.QUICK_MODE: _receive_quick_mode,
+        ExchangeType.TRANSACTION: _receive_transaction,
         ExchangeType.INFORMATIONAL: _receive_informational,
     }

@@ -89,5 +89,6 @@ class Capabilities:
         self.peer_first_contact |= NotifyType.INITIAL_CONTACT in kinds
 
     def _announced(self, role: Role) -> list[bytes]:
-        dpd = [vendor_ids.DPD] if self.config.dpd else []
-        return dpd + (self.nat.vendor_ids(role) if self.nat else [])
+        announced = [vendor_ids.DPD] if self.config.dpd else []
+        announced += [vendor_ids.XAUTH] if self.config.xauth else []
+        return announced + (self.nat.vendor_ids(role) if self.nat else [])

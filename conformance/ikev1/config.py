@@ -14,7 +14,13 @@ from conformance.crypto.signatures import SIGNATURES
 from conformance.ikev1.constants import ExchangeType
 from conformance.ikev1.errors import LocalError
 from conformance.ikev1.payloads.identification import Identification, selector_of_host
-from conformance.ikev1.policies import DpdPolicy, LifetimePolicy, NatPolicy
+from conformance.ikev1.policies import (
+    DpdPolicy,
+    LifetimePolicy,
+    ModeConfigPolicy,
+    NatPolicy,
+    XauthPolicy,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -39,8 +45,12 @@ AUTH_METHODS = {
     "ecdsa-256": 9,
     "ecdsa-384": 10,
     "ecdsa-521": 11,
+    "xauth-init-psk": 65001,
+    "xauth-resp-psk": 65002,
 }
 """Authentication method by name, RFC 2409 Appendix A, RFC 4754 8."""
+XAUTH_USERS = {"xauth-init-psk": "initiator", "xauth-resp-psk": "responder"}
+"""Who is the user of XAUTH, by authentication method (draft-beaulieu-ike-xauth-02 7.2)."""
 ENCRYPTION_METHODS = ("rsa-enc", "rsa-rev")
 """Those that encrypt the nonce, RFC 2409 5.2 and 5.3."""
 MODES = {"tunnel": 1, "transport": 2}
@@ -146,6 +156,10 @@ class Config:
     """Whether an error notify in the clear ends a Main Mode in progress; it could be forged."""
     dpd: DpdPolicy | None = None
     """Dead peer detection; None neither announces it nor asks."""
+    xauth: XauthPolicy | None = None
+    """Our part in XAUTH, where a method of phase 1 that is agreed on wants it."""
+    mode_config: ModeConfigPolicy | None = None
+    """Our part in Mode Config; None goes without."""
     nat_traversal: NatPolicy | None = None
     """NAT traversal; None neither announces it nor looks for NATs."""
     lifetimes: LifetimePolicy | None = None

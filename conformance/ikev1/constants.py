@@ -69,6 +69,15 @@ class ExchangeType(NamedNumber):
     NEW_GROUP_MODE = 33
 
 
+class ConfigurationType(NamedNumber):
+    """Type of an Attribute payload, draft-dukes-ike-mode-cfg-02 3.3."""
+
+    REQUEST = 1
+    REPLY = 2
+    SET = 3
+    ACK = 4
+
+
 FLAG_ENCRYPTION = 1
 """All payloads after the header are encrypted (RFC 2408 3.1)."""
 FLAG_COMMIT = 2

@@ -9,11 +9,20 @@ from conformance.crypto.dh import GROUPS
 from conformance.crypto.macs import MACS
 from conformance.crypto.prf import HASHES
 from conformance.ikev1 import vendor_ids
-from conformance.ikev1.attributes import PHASE_1, PHASE_2, Attribute, AttributeTable, describe
+from conformance.ikev1.attributes import (
+    PHASE_1,
+    PHASE_2,
+    Attribute,
+    AttributeTable,
+    describe,
+    name_of,
+)
 from conformance.ikev1.constants import PayloadType, Protocol
+from conformance.ikev1.mode_config import CONFIGURATION
 from conformance.ikev1.payloads import (
     CertificatePayload,
     CertificateRequest,
+    Configuration,
     Delete,
     Identification,
     NatOriginalAddress,
@@ -93,6 +102,11 @@ def _delete(payload: Delete) -> str:
     return f"D {payload.protocol.label} " + " ".join(spi.hex() for spi in payload.spis)
 
 
+def _configuration(payload: Configuration) -> str:
+    names = ", ".join(name_of(CONFIGURATION, one.type) for one in payload.attributes)
+    return f"{PayloadType.ATTR.label} {payload.type.label} {payload.identifier} [{names}]"
+
+
 def _vendor_id(payload: VendorId) -> str:
     name = vendor_ids.name_of(payload.data)
     return f"{PayloadType.VID.label} {payload.data.hex()}" + (f" ({name})" if name else "")
@@ -120,6 +134,7 @@ _DESCRIBERS: dict[type, Callable[..., str]] = {
     Notification: _notification,
     Delete: _delete,
     VendorId: _vendor_id,
+    Configuration: _configuration,
     NatOriginalAddress: lambda payload: f"{PayloadType.NAT_OA.label} {payload}",
     NatOriginalAddressDraft: lambda payload: f"{PayloadType.NAT_OA_DRAFT.label} {payload}",
 }

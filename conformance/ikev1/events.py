@@ -214,6 +214,29 @@ class LifetimeReached:
         return f"lifetime of {self.spi.hex()} reached: {self.consequence}"
 
 
+@dataclass(frozen=True, slots=True)
+class UserAuthenticated:
+    """XAUTH has ended."""
+
+    user: str
+    """As the user named itself; empty where we are the user."""
+    accepted: bool
+
+    def __str__(self) -> str:
+        return f"XAUTH of {self.user or 'ourselves'} {'accepted' if self.accepted else 'refused'}"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationReceived:
+    """The gateway told us our configuration."""
+
+    values: tuple[tuple[str, bytes], ...]
+    """Attribute names and values."""
+
+    def __str__(self) -> str:
+        return "configured: " + ", ".join(f"{name} {value.hex()}" for name, value in self.values)
+
+
 Event = (
     IsakmpEstablished
     | ChildInstalled
@@ -226,6 +249,8 @@ Event = (
     | MessageSent
     | MessageReceived
     | PeerDead
+    | UserAuthenticated
+    | ConfigurationReceived
     | LifetimeReached
 )
 """Whatever Endpoint.next_event() returns."""

@@ -5,7 +5,7 @@ RFC 3706 (DPD), RFC 2407 4.5.4 and 4.6.3 (lifetimes and status notifies).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +46,29 @@ class NatPolicy:
     """Whether we pretend that there is a NAT in front of us."""
     keepalive: float = 20.0
     """Seconds of silence after which a peer behind a NAT sends a keepalive (RFC 3948 4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class XauthPolicy:
+    """Extended authentication, as the user or as the gateway (draft-beaulieu-ike-xauth-02)."""
+
+    user: bytes = b""
+    password: bytes = field(default=b"", repr=False)
+    users: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
+    """Gateway: names and passwords."""
+    kind: str = "generic"
+    """Gateway: what is asked for, of generic, radius-chap and otp."""
+    challenge: bytes = b""
+    """Gateway: a fixed challenge; empty draws one. OTP needs one in its own form."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModeConfigPolicy:
+    """Who configures whom, and who begins (draft-dukes-ike-mode-cfg-02 2)."""
+
+    gateway: bool
+    """Whether we tell; else we are told."""
+    push: bool
+    """Whether the gateway begins; else the host asks."""
+    values: tuple[tuple[str, bytes], ...] = ()
+    """Names and values that the gateway has, or that the host asks for."""

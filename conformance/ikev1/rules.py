@@ -11,6 +11,7 @@ from conformance.ikev1 import aggressive_mode as am
 from conformance.ikev1 import informational as info
 from conformance.ikev1 import main_mode as mm
 from conformance.ikev1 import quick_mode as qm
+from conformance.ikev1 import transaction as ta
 from conformance.ikev1.constants import PayloadType as P
 from conformance.ikev1.events import Role
 from conformance.ikev1.state_table import Rule, State
@@ -109,6 +110,16 @@ AGGRESSIVE = (
     Rule(_R, "rev", _PROOF_NEXT, _EITHER, _HASH, (),          _PROOF_MAY, am.finish,     _DONE),
 )
 """Three messages, without identity protection but with public key encryption."""
+
+TRANSACTION = (
+    #  HDR*, HASH, ATTR  -->
+    #                    <--  HDR*, HASH, ATTR
+    #
+    #  role  auth  state flag    first  required   optional    handler    next
+    Rule(_R, None, _H1,  _CRYPT, _HASH, (P.ATTR,), (),         ta.answer, _DONE),
+    Rule(_I, None, _H2,  _CRYPT, _HASH, (P.ATTR,), (),         ta.take,   _DONE),
+)
+"""XAUTH and Mode Config; the hash covers message ID and ATTR in both directions."""
 
 QUICK_MODE = (
     #  HDR*, HASH(1), SA, Ni [, KE ] [, IDci, IDcr ]  -->

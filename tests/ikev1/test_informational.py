@@ -281,7 +281,7 @@ EXTRAS: list[tuple[Payload, bool]] = [
     (VendorId(b"\x4a\x13\x1c\x81\x07\x03\x58\x45\x5c\x57\x28\xf2\x0e\x95\x45\x2f"), True),
     (Notification(NotifyType.INITIAL_CONTACT), True),
     (OpaquePayload(PayloadType(200), b"private"), True),
-    (OpaquePayload(PayloadType.ATTR, b""), False),
+    (OpaquePayload(PayloadType.ATTR, b"\1\0\0\0"), False),
     (Hash(b""), False),
 ]
 

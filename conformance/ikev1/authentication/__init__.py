@@ -11,6 +11,8 @@ __all__ = ["METHODS", "Method"]
 
 METHODS: dict[str, Method] = {
     "psk": PreSharedKey(),
+    "xauth-init-psk": PreSharedKey(),
+    "xauth-resp-psk": PreSharedKey(),
     **SIGNATURE_METHODS,
     "rsa-enc": PublicKeyEncryption(),
     "rsa-rev": RevisedEncryption(),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from conformance.ikev1.constants import PayloadType
 from conformance.ikev1.payloads.base import OpaquePayload, ParsedPayload, Payload
 from conformance.ikev1.payloads.certificate import CertificatePayload, CertificateRequest
+from conformance.ikev1.payloads.configuration import Configuration
 from conformance.ikev1.payloads.data import Hash, KeyExchange, Nonce, Signature, VendorId
 from conformance.ikev1.payloads.identification import Identification
 from conformance.ikev1.payloads.nat import NatOriginalAddress, NatOriginalAddressDraft
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CertificatePayload",
     "CertificateRequest",
+    "Configuration",
     "Delete",
     "Hash",
     "Identification",
@@ -49,6 +51,7 @@ _PARSED: dict[PayloadType, type[ParsedPayload]] = {
     PayloadType.N: Notification,
     PayloadType.D: Delete,
     PayloadType.VID: VendorId,
+    PayloadType.ATTR: Configuration,
     PayloadType.NAT_OA: NatOriginalAddress,
     PayloadType.NAT_OA_DRAFT: NatOriginalAddressDraft,
 }
