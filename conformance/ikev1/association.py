@@ -22,9 +22,10 @@ from conformance.ikev1.events import (
     Role,
 )
 from conformance.ikev1.formalities import Formalities
+from conformance.ikev1.fragments import Reassembly, is_fragment
 from conformance.ikev1.informational import Informational
 from conformance.ikev1.main_mode import MainMode
-from conformance.ikev1.message import NO_COOKIE, parse_message
+from conformance.ikev1.message import NO_COOKIE, parse_header, parse_message
 from conformance.ikev1.natt import KEEPALIVE, NatTraversal
 from conformance.ikev1.payloads import Delete, Notification
 from conformance.ikev1.quick_mode import QuickMode
@@ -71,6 +72,7 @@ class Association:
         traversal = NatTraversal(nat, context.local) if nat and context.local else None
         self.capabilities = Capabilities(context.config, nat=traversal)
         """What both ends said by Vendor IDs."""
+        self._reassembly = Reassembly()
         self.formalities: Formalities | None = None
         """None until the ISAKMP SA stands."""
         self.dpd: DeadPeerDetection | None = None
@@ -112,12 +114,34 @@ class Association:
 
     def receive(self, header: Header, data: bytes, address: Address, now: float) -> None:
         """Take a datagram with our initiator cookie; whatever it holds, nothing is raised."""
+        if is_fragment(header) and self._context.config.fragmentation:
+            self._receive_fragment(header, data, address, now)
+            return
         if self._is_stale(header, address):
             self._reject(PeerError(NotifyType.INVALID_FLAGS, "on port 500 after the port change"))
             return
         self.address = self._phase_1.address = address
         receiver = self._RECEIVERS.get(header.exchange, Association._refuse)
         receiver(self, header, data, now)
+
+    def _receive_fragment(self, header: Header, data: bytes, address: Address, now: float) -> None:
+        """Take the whole message once all its parts are there; it is no fragment itself."""
+        try:
+            whole = self._reassembly.take(header, data)
+            inner = parse_header(whole) if whole else None
+        except DecodeError as error:
+            self._reject(PeerError(error.notify, error.reason))
+            return
+        except PeerError as error:
+            self._reject(error)
+            return
+        if whole is None or inner is None:
+            return
+        if is_fragment(inner) or inner.cookie_i != header.cookie_i:
+            reason = "the fragments make no message of this ISAKMP SA"
+            self._reject(PeerError(NotifyType.PAYLOAD_MALFORMED, reason))
+            return
+        self.receive(inner, whole, address, now)
 
     def _is_stale(self, header: Header, address: Address) -> bool:
         """Whether phase 1 goes on at port 500 after it had left for 4500 (RFC 3947 4)."""

@@ -13,6 +13,7 @@ from conformance.ikev1 import status, vendor_ids
 from conformance.ikev1.attributes import PHASE_1
 from conformance.ikev1.constants import ExchangeType, NotifyType, PayloadType, Protocol
 from conformance.ikev1.events import Role
+from conformance.ikev1.fragments import ANNOUNCEMENTS
 from conformance.ikev1.payloads import Notification, Payload, VendorId
 from conformance.ikev1.status import NO_LIMITS, Lifetimes
 
@@ -77,6 +78,8 @@ class Capabilities:
             self.take_status(message.all(Notification))
         names = (vendor_ids.name_of(one.data) for one in message.all(VendorId))
         self.peer.update(name for name in names if name)
+        if self.config.fragmentation and "FRAGMENTATION" in self.peer:
+            exchange.context.fragment_to.setdefault(exchange.cookie_i, 1)
         if self.nat is not None:
             self.nat.choose(self.peer)
             self.nat.take(exchange, message)
@@ -91,4 +94,6 @@ class Capabilities:
     def _announced(self, role: Role) -> list[bytes]:
         announced = [vendor_ids.DPD] if self.config.dpd else []
         announced += [vendor_ids.XAUTH] if self.config.xauth else []
+        policy = self.config.fragmentation
+        announced += [ANNOUNCEMENTS[policy.flavour]] if policy else []
         return announced + (self.nat.vendor_ids(role) if self.nat else [])

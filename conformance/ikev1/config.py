@@ -16,6 +16,7 @@ from conformance.ikev1.errors import LocalError
 from conformance.ikev1.payloads.identification import Identification, selector_of_host
 from conformance.ikev1.policies import (
     DpdPolicy,
+    FragmentationPolicy,
     LifetimePolicy,
     ModeConfigPolicy,
     NatPolicy,
@@ -160,6 +161,8 @@ class Config:
     """Our part in XAUTH, where a method of phase 1 that is agreed on wants it."""
     mode_config: ModeConfigPolicy | None = None
     """Our part in Mode Config; None goes without."""
+    fragmentation: FragmentationPolicy | None = None
+    """Fragmentation; None neither announces it nor takes fragments."""
     nat_traversal: NatPolicy | None = None
     """NAT traversal; None neither announces it nor looks for NATs."""
     lifetimes: LifetimePolicy | None = None
@@ -213,6 +216,8 @@ class Config:
                 raise LocalError(f"{row.name} needs credentials with a private key for it")
             if self.credentials.peer_key and not row.fits(self.credentials.peer_key):
                 raise LocalError(f"the configured key of the peer is not one for {row.name}")
+            if not (self.credentials.peer_key or self.credentials.authorities):
+                raise LocalError(f"{row.name} needs the peer's key or a trusted authority")
 
         if any(one.auth in ENCRYPTION_METHODS for one in self.phase1):
             self._check_encryption()

@@ -48,6 +48,8 @@ class Context:
     """By inbound SPI."""
     local: Address | None = None
     """Where we send from; needed for NAT traversal alone."""
+    fragment_to: dict[bytes, int] = field(default_factory=dict)
+    """Next fragment ID for peers that can reassemble, by the initiator's cookie."""
     marked: set[Address] = field(default_factory=set)
     """Peers spoken to from port 4500, with the non-ESP marker (RFC 3947 4)."""
     isakmp_lives: Lives[bytes] = field(default_factory=Lives)

@@ -22,6 +22,7 @@ from conformance.ikev1.events import (
     NotifySent,
     Role,
 )
+from conformance.ikev1.fragments import split
 from conformance.ikev1.message import (
     NO_COOKIE,
     NON_ESP_MARKER,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from conformance.ikev1.payloads import Payload
     from conformance.ikev1.state_table import Rule, Step
 
+_LAST_FRAGMENT_ID = 0xFFFF
 _log = logging.getLogger(__name__)
 
 
@@ -259,8 +261,18 @@ class Exchange:
     def _transmit(self, message: MessageSent) -> None:
         self.context.isakmp_lives.count(self.cookie_i, len(message.datagram))
         marker = NON_ESP_MARKER if self.address in self.context.marked else b""
-        self.context.datagrams.append((marker + message.datagram, self.address))
+        for datagram in self._parts(message):
+            self.context.datagrams.append((marker + datagram, self.address))
         self.context.events.append(message)
+
+    def _parts(self, message: MessageSent) -> list[bytes]:
+        """The datagram, in fragments where it is large and the peer can reassemble them."""
+        policy = self.context.config.fragmentation
+        identifier = self.context.fragment_to.get(self.cookie_i)
+        if policy is None or identifier is None or not (policy.at_once or message.repeated):
+            return [message.datagram]
+        self.context.fragment_to[self.cookie_i] = identifier % _LAST_FRAGMENT_ID + 1
+        return split(message.datagram, identifier, policy)
 
     def note_received(
         self, header: Header, message: Message | None, data: bytes, *, repeated: bool

@@ -72,3 +72,15 @@ class ModeConfigPolicy:
     """Whether the gateway begins; else the host asks."""
     values: tuple[tuple[str, bytes], ...] = ()
     """Names and values that the gateway has, or that the host asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class FragmentationPolicy:
+    """How large IKE messages are sent to a peer that can reassemble them ([MS-IKEE])."""
+
+    size: int = 552
+    """Octets that a datagram may have, ISAKMP header included."""
+    flavour: str = "cisco"
+    """Which Vendor ID announces it: "cisco" with flags, "microsoft" without."""
+    at_once: bool = True
+    """Whether the first transmission is fragmented already, or repetitions only."""

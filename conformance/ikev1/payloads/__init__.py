@@ -9,6 +9,7 @@ from conformance.ikev1.payloads.base import OpaquePayload, ParsedPayload, Payloa
 from conformance.ikev1.payloads.certificate import CertificatePayload, CertificateRequest
 from conformance.ikev1.payloads.configuration import Configuration
 from conformance.ikev1.payloads.data import Hash, KeyExchange, Nonce, Signature, VendorId
+from conformance.ikev1.payloads.fragment import Fragment
 from conformance.ikev1.payloads.identification import Identification
 from conformance.ikev1.payloads.nat import NatOriginalAddress, NatOriginalAddressDraft
 from conformance.ikev1.payloads.notification import Delete, Notification
@@ -22,6 +23,7 @@ __all__ = [
     "CertificateRequest",
     "Configuration",
     "Delete",
+    "Fragment",
     "Hash",
     "Identification",
     "KeyExchange",
@@ -52,6 +54,7 @@ _PARSED: dict[PayloadType, type[ParsedPayload]] = {
     PayloadType.D: Delete,
     PayloadType.VID: VendorId,
     PayloadType.ATTR: Configuration,
+    PayloadType.FRAGMENT: Fragment,
     PayloadType.NAT_OA: NatOriginalAddress,
     PayloadType.NAT_OA_DRAFT: NatOriginalAddressDraft,
 }
