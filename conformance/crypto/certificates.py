@@ -6,6 +6,7 @@ which knows neither DSA keys nor SHA-1 nor short RSA keys, all of which IKEv1 pe
 
 from __future__ import annotations
 
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from conformance.crypto.asymmetric import PublicKey
@@ -66,7 +68,7 @@ class Certificate:
     def parse(cls, der: bytes) -> Certificate:
         """From DER; raises MalformedCertificateError."""
         try:
-            parsed = x509.load_der_x509_certificate(der)
+            parsed = _loaded(der)
             _ = parsed.extensions, parsed.subject, parsed.issuer  # parsed lazily by the library
         except _UNREADABLE as error:
             raise MalformedCertificateError(f"not an X.509 certificate: {error}") from error
@@ -168,6 +170,13 @@ class Certificate:
     def name(self) -> str:
         """The subject for people."""
         return self.parsed.subject.rfc4514_string() or "a certificate without subject"
+
+
+def _loaded(der: bytes) -> x509.Certificate:
+    """Also one whose serial number is not positive: RFC 5280 4.1.2.2 wants such ones handled."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        return x509.load_der_x509_certificate(der)
 
 
 def parse_pkcs7(der: bytes) -> list[Certificate]:

@@ -554,6 +554,8 @@ def test_credentials_must_fit_the_method(make_pair: Callable[..., Any]) -> None:
     for credentials in (None, wrong):
         with pytest.raises(LocalError, match="ecdsa-256 needs credentials"):
             signed_pair(make_pair, "ecdsa-256", initiator_config={"credentials": credentials})
+    with pytest.raises(LocalError, match="peer's key or a trusted authority"):
+        signed_pair(make_pair, "ecdsa-256", initiator={"authorities": ()})
     with pytest.raises(LocalError, match="a clock is needed"):
         replace(wrong, clock=None)
     with pytest.raises(LocalError, match="always, requested, never"):

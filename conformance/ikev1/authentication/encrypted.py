@@ -44,7 +44,12 @@ def _decrypted(phase_1: Phase1, name: str, body: bytes) -> bytes:
 
 
 def _encrypted(phase_1: Phase1, body: bytes) -> bytes:
-    return rsa.encrypt(_peer_key(phase_1), body, phase_1.context.random)
+    """A body that is encrypted to the peer; raises PeerError where its key is too short."""
+    try:
+        return rsa.encrypt(_peer_key(phase_1), body, phase_1.context.random)
+    except ValueError as error:
+        reason = f"the peer's key is too short: {error}"
+        raise PeerError(NotifyType.INVALID_KEY_INFORMATION, reason, fatal=True) from error
 
 
 def _peer_key(phase_1: Phase1) -> PublicKey:
