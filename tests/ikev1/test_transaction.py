@@ -240,3 +240,36 @@ def test_secrets_are_not_shown() -> None:
 def test_unknown_attribute() -> None:
     with pytest.raises(LocalError, match="ip9-address"):
         attributes_of([("ip9-address", b"")])
+
+
+@pytest.mark.parametrize(("number", "receiver"), [(7, "initiator"), (8, "responder")])
+def test_wrong_hash(make_pair: Callable[..., Any], number: int, receiver: str) -> None:
+    """draft-dukes-ike-mode-cfg-02 3.1.1: the hash authenticates question and answer alike."""
+
+    def garble_the_hash(n: int, data: bytes) -> list[bytes]:
+        within = 28 + 16  # the second block of ciphertext decrypts to nothing but hash
+        changed = bytes(octet ^ (index == within) for index, octet in enumerate(data))
+        return [changed if n == number else data]
+
+    pair = make_pair(
+        replace(PHASE1, auth="xauth-init-psk"), **ends("initiator", "responder", "generic")
+    )
+    pair.handshake(garble_the_hash)
+    assert "HASH(1) differs" in of(pair, receiver)(MessageRejected)[0].reason
+    assert not pair.of_responder(UserAuthenticated)
+    assert not pair.of_initiator(ChildInstalled)
+
+
+@pytest.mark.parametrize(("user", "proof"), [(b"", b""), (b"eve", b""), (b"joe", b"")])
+@pytest.mark.parametrize("kind", CHALLENGES)
+def test_nobody_is_no_user(user: bytes, proof: bytes, kind: str) -> None:
+    """An unknown name proves nothing, not even with the empty password."""
+    challenge = CHALLENGES[kind]
+    answer = {"otp": xauth.otp_response(b"", OTP), "radius-chap": xauth.chap_response(1, b"", b"")}
+    values = [
+        ("xauth-type", xauth.TYPES[kind].to_bytes(2)),
+        ("xauth-user-name", user),
+        ("xauth-user-password", answer.get(kind) or proof),
+    ]
+    reply = Configuration(ConfigurationType.REPLY, 1, attributes_of(values))
+    assert not xauth.accepts(reply, kind, challenge, USERS)
