@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from docker.models.containers import Container
 
+    from conformance.crypto.issuing import Credentials
     from conformance.record.records import ChildSa, IkeSa
     from conformance.record.wireshark import EspKey, IkeKey
 
@@ -50,6 +51,8 @@ class Connection:
     remote: Host
     combination: Mapping[str, str]
     psk: str = field(repr=False)
+    credentials: Credentials | None
+    """What this end proves itself with; None where the PSK does."""
     seed: int
     """What the reference peer's randomness derives from."""
     ike_lifetime: int = 28800
@@ -186,8 +189,9 @@ class Driver(ABC):
     def remove(self, connection: Connection) -> None:
         """Forget the connection and whatever is left of it."""
 
-    def outcome(self, connection: Connection) -> Attempt:
-        """How the connection stands, seen from the end that responds."""
+    def outcome(self, connection: Connection, log: str) -> Attempt:
+        """How the connection stands, seen from the end that responds; ``log`` is its log so far."""
+        del log
         return Attempt(established=self.holds_child(connection))
 
     def await_child(self, connection: Connection, timeout: float) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from conformance.crypto.issuing import PASSWORD
 from conformance.drivers import kernel
 from conformance.drivers.base import (
     SHARED,
@@ -20,6 +22,8 @@ from conformance.drivers.base import (
 )
 from conformance.drivers.daemon import DaemonDriver
 from conformance.drivers.libreswan_names import (
+    AUTHBY,
+    AUTHS,
     GROUPS,
     HASHES,
     STATUS_CIPHERS,
@@ -30,10 +34,14 @@ from conformance.record.records import IkeSa
 from conformance.resources import peers_root
 
 if TYPE_CHECKING:
+    from conformance.crypto.issuing import Credentials
     from conformance.drivers.shell import Result
 
 LIBEXEC = "/usr/libexec/ipsec"
 """Where Debian keeps whack and addconn; the ``ipsec`` script in front of them costs a process."""
+
+NSS = "sql:/var/lib/ipsec/nss"
+"""The database that ``ipsec initnss`` made."""
 
 START = 20.0
 """Seconds that pluto gets to answer whack."""
@@ -41,8 +49,11 @@ START = 20.0
 IKE_NEWEST = re.compile(r"IKE(?:v1)? algorithm newest: ([A-Z0-9_]+)-([A-Z0-9_]+)-([A-Z0-9_]+)")
 ESP_NEWEST = re.compile(r"ESP algorithm newest: [^;\n]+; pfsgroup=(\S+)")
 NOTIFY = re.compile(r"\b([A-Z]+(?:_[A-Z]+)+)\b")
+UNANSWERED = re.compile(r"initial (?:Main|Aggressive) Mode message .*?but (.*)")
+"""How pluto refuses, in its log alone, what none of its connections allows."""
 STATE = re.compile(r"#\d+: ")
 STATUS = (f"{LIBEXEC}/whack", "--status")
+LOGGED_AUTH = re.compile(r"IKE SA established \{auth=(\w+)")
 ESTABLISHED = "IPsec SA established"
 REFUSED = re.compile(r"failed to add connection: (.*)")
 """Pluto tells why in its log; addconn's own output stays empty."""
@@ -56,6 +67,7 @@ class LibreswanDriver(DaemonDriver):
     def open(self) -> None:
         """Open the shell and wait until pluto answers whack."""
         super().open()
+        self._imported: set[str] = set()
         if not poll(lambda: self._whack("--briefstatus").status == 0, START):
             raise DriverError(f"{self.name}: pluto does not answer whack")
 
@@ -80,6 +92,8 @@ class LibreswanDriver(DaemonDriver):
 
     def configure(self, connection: Connection) -> None:
         """Render the peer's template into the shared volume and load it with addconn."""
+        if connection.credentials is not None:
+            self._import(connection.credentials)
         path = SHARED / f"{self.name}.conf"
         path.write_text(self._template.render(template_values(connection)))
         mark = self.log_mark()
@@ -89,6 +103,23 @@ class LibreswanDriver(DaemonDriver):
             if not told:
                 raise DriverError(f"{self.name}: addconn ended with {loaded}")
             raise ConfigurationRefusedError(told[-1])
+
+    def _import(self, credentials: Credentials) -> None:
+        """Take a bundle into pluto's NSS database, and its authority as one to trust; once."""
+        if credentials.name in self._imported:
+            return
+        for suffix, data in ((".p12", credentials.bundle), (".ca", credentials.authority)):
+            (SHARED / f"{self.name}{suffix}").write_bytes(data)
+        bundle, authority = (str(SHARED / f"{self.name}{end}") for end in (".p12", ".ca"))
+        trusted = ["-A", "-n", f"CA of {credentials.name}", "-t", "CT,,", "-i", authority]
+        for command in (
+            ["pk12util", "-d", NSS, "-i", bundle, "-W", PASSWORD],
+            ["certutil", "-d", NSS, *trusted],
+        ):
+            done = self.shell.run(command)
+            if done.status != 0:
+                raise DriverError(f"{self.name}: {command[0]}: {done.output.strip()}")
+        self._imported.add(credentials.name)
 
     def initiate(self, connection: Connection, timeout: float) -> Attempt:
         """``whack --initiate``, which reports each state until the child stands or all is over."""
@@ -106,14 +137,13 @@ class LibreswanDriver(DaemonDriver):
 
     def held(self, connection: Connection, log: str) -> Held:
         """The ISAKMP SA as whack tells it and the kernel's child SA; pluto tells no phase 1 key."""
-        del log
         read = self.shell.run(STATUS, kernel.STATES, kernel.POLICIES).output
         status = _of(connection, read)
         esp = ESP_NEWEST.search(status)
         if not esp:
-            return Held(_ike_sa(status), None, [], [])
+            return Held(_ike_sa(status, log), None, [], [])
         child = kernel.child_of(read, connection, _pfs(esp[1], status))
-        return Held(_ike_sa(status), child, [], kernel.keys_of(read, connection))
+        return Held(_ike_sa(status, log), child, [], kernel.keys_of(read, connection))
 
     def holds_child(self, connection: Connection) -> bool:
         """Whether whack's status names the algorithms of a child."""
@@ -131,6 +161,11 @@ class LibreswanDriver(DaemonDriver):
         """``whack --delete``: the connection and its states."""
         self._whack("--name", connection.name, "--delete")
         kernel.flush(self.shell, connection)
+
+    def outcome(self, connection: Connection, log: str) -> Attempt:
+        """As for any peer; that pluto did not answer a first message stands in its log."""
+        refused = UNANSWERED.findall(log)
+        return replace(super().outcome(connection, log), failure=refused[-1] if refused else None)
 
     def _status(self, connection: Connection) -> str:
         return _of(connection, self.shell.run(STATUS).output)
@@ -159,6 +194,8 @@ def template_values(connection: Connection) -> dict[str, object]:
         "aggressive": "yes" if levels["exchange"] == "aggressive" else "no",
         "ike": ike,
         "esp": esp,
+        "authby": AUTHBY[levels["auth"]],
+        "certificate": connection.credentials and connection.credentials.name,
         "pfs": "yes" if connection.pfs else "no",
         "ike_lifetime": connection.ike_lifetime,
         "child_lifetime": connection.child_lifetime,
@@ -178,8 +215,8 @@ def _is_notify(word: str) -> bool:
     return not word.startswith(("STATE_", "EVENT_", "MAIN_", "QUICK_", "AES_", "HMAC_"))
 
 
-def _ike_sa(status: str) -> IkeSa | None:
-    newest = IKE_NEWEST.search(status)
+def _ike_sa(status: str, log: str) -> IkeSa | None:
+    newest, told = IKE_NEWEST.search(status), LOGGED_AUTH.findall(log)
     if not newest:
         return None
     return IkeSa(
@@ -189,14 +226,13 @@ def _ike_sa(status: str) -> IkeSa | None:
         cipher=STATUS_CIPHERS.get(newest[1], newest[1]),
         hash=STATUS_HASHES.get(newest[2], newest[2]),
         group=STATUS_GROUPS.get(newest[3], newest[3]),
-        auth="psk",
+        auth=AUTHS.get(told[-1], told[-1]) if told else "",
         lifetime_seconds=None,
     )
 
 
 def _pfs(told: str, status: str) -> str | None:
     """Pluto names the PFS group, or ``<Phase1>`` where it took that of phase 1, or ``<N/A>``."""
-    ike = _ike_sa(status)
-    if told == "<Phase1>":
-        return ike.group if ike else None
-    return STATUS_GROUPS.get(told)
+    newest = IKE_NEWEST.search(status)
+    name = newest[3] if newest and told == "<Phase1>" else told
+    return STATUS_GROUPS.get(name)

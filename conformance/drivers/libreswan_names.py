@@ -14,6 +14,16 @@ HASHES = {
 GROUPS = {"ecp256": "dh19", "ecp384": "dh20", "ecp521": "dh21"}
 """Level of ``group`` -> keyword, where they differ."""
 
+AUTHBY = {
+    "psk": "secret",
+    "rsa-sig": "rsasig",
+    **dict.fromkeys(("ecdsa-256", "ecdsa-384", "ecdsa-521"), "ecdsa"),
+}
+"""Level of ``auth`` -> keyword."""
+
+AUTHS = {"PRESHARED_KEY": "psk", "RSA_SIG": "rsa-sig"}
+"""What pluto logs of an established ISAKMP SA -> level of ``auth``."""
+
 STATUS_CIPHERS = {
     **{f"AES_CBC_{bits}": f"aes{bits}" for bits in (128, 192, 256)},
     **{f"CAMELLIA_CBC_{bits}": f"camellia{bits}" for bits in (128, 192, 256)},

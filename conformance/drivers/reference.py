@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from conformance.record.wireshark import EspKey, IkeKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from conformance.crypto.issuing import Credentials
 
 START = 10.0
 """Seconds that the peer gets to open its socket."""
@@ -44,10 +47,12 @@ class ReferenceDriver(Driver):
             remote=connection.remote.address,
             psk=connection.psk,
             exchange=levels["exchange"],
+            credentials=connection.credentials and _certified(connection.credentials),
             phase1={
                 "cipher": levels["cipher"],
                 "hash": levels["hash"],
                 "group": levels["group"],
+                "auth": levels["auth"],
                 "lifetime_seconds": connection.ike_lifetime,
             },
             phase2={
@@ -68,8 +73,9 @@ class ReferenceDriver(Driver):
         """Start Main Mode and Quick Mode; the peer names the first value that diverges."""
         return _attempt(self._call("initiate", name=connection.name, timeout=timeout))
 
-    def outcome(self, connection: Connection) -> Attempt:
+    def outcome(self, connection: Connection, log: str) -> Attempt:
         """How the responder sees it now, with what diverged; waiting is the initiator's part."""
+        del log
         attempt = _attempt(self._call("await_established", name=connection.name, timeout=0.0))
         return replace(attempt, timed_out=False, failure=None) if attempt.timed_out else attempt
 
@@ -128,6 +134,15 @@ def _attempt(told: Mapping[str, Any]) -> Attempt:
         notifies=tuple(told["notifies"]),
         divergence=told["divergence"],
     )
+
+
+def _certified(credentials: Credentials) -> dict[str, str]:
+    parts = {
+        "private_key": credentials.private_key,
+        "certificate": credentials.certificate,
+        "authority": credentials.authority,
+    }
+    return {name: b64encode(part).decode("ascii") for name, part in parts.items()}
 
 
 def _ike_key(told: Mapping[str, Any]) -> IkeKey:

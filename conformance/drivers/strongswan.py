@@ -19,7 +19,7 @@ from conformance.drivers.base import (
     poll,
 )
 from conformance.drivers.daemon import DaemonDriver
-from conformance.drivers.strongswan_names import CIPHERS, GROUPS, HASHES
+from conformance.drivers.strongswan_names import CIPHERS, GROUPS, HASHES, SIGNATURES
 from conformance.record.records import IkeSa
 from conformance.record.wireshark import IkeKey
 
@@ -32,6 +32,7 @@ START = 10.0
 _DUMP = r"\[IKE\](?: <[^>]*>)?\s+\d+: "
 KA = re.compile(rf"encryption key Ka => \d+ bytes[^\n]*\n((?:[^\n]*{_DUMP}[^\n]*\n)+)")
 HEX_LINE = re.compile(rf"{_DUMP}((?:[0-9A-F]{{2}} ?){{1,16}})")
+SIGNATURE = re.compile(r"authentication of '[^']*' with (\S+) successful")
 NOTIFY = re.compile(
     r"(?:received|generating|parsed) [^\n]*?\b([A-Z]+(?:_[A-Z]+)+)\b(?: error)? notify"
 )
@@ -50,6 +51,7 @@ class StrongswanDriver(DaemonDriver):
         if not poll(lambda: self._socket.connect_ex(path) == 0, START):
             raise DriverError(f"{self.name}: charon's vici socket does not answer")
         self._session = vici.Session(self._socket)
+        self._keys: dict[str, str] = {}
 
     def close(self) -> None:
         """Close the vici connection and the shell."""
@@ -72,6 +74,11 @@ class StrongswanDriver(DaemonDriver):
                 "owners": [connection.local.address, connection.remote.address],
             },
         )
+        if connection.credentials is not None:
+            loaded = self._command(
+                "load_key", {"type": "any", "data": connection.credentials.private_key}
+            )
+            self._keys[connection.name] = _text(loaded["id"])
 
     def initiate(self, connection: Connection, timeout: float) -> Attempt:
         """``initiate`` with the log streamed, so that a failure is told in charon's own words."""
@@ -101,12 +108,12 @@ class StrongswanDriver(DaemonDriver):
         section, logged = sections[-1], logged_keys(log)[-1:]
         cookie = bytes.fromhex(_text(section["initiator-spi"]))
         ike_keys = [IkeKey(cookie, bytes.fromhex(key)) for key in logged]
-        child = _installed_child(section)
+        child, auth = _installed_child(section), logged_auth(log, connection.combination["auth"])
         if child is None:
-            return Held(_ike_sa(section), None, ike_keys, [])
+            return Held(_ike_sa(section, auth), None, ike_keys, [])
         tables, pfs = kernel.read(self.shell), _group(child, default=None)
         return Held(
-            _ike_sa(section),
+            _ike_sa(section, auth),
             kernel.child_of(tables, connection, pfs),
             ike_keys,
             kernel.keys_of(tables, connection),
@@ -136,14 +143,17 @@ class StrongswanDriver(DaemonDriver):
             list(self._session.terminate(request))
         self._command("unload_conn", {"name": connection.name})
         self._command("unload_shared", {"id": connection.name})
+        key = self._keys.pop(connection.name, None)
+        if key is not None:
+            self._command("unload_key", {"id": key})
 
     def _list(self, connection: Connection) -> list[Mapping[str, Any]]:
         listed = self._session.list_sas({"ike": connection.name})
         return [section[connection.name] for section in listed]
 
-    def _command(self, name: str, request: dict[str, Any]) -> None:
+    def _command(self, name: str, request: dict[str, Any]) -> Mapping[str, Any]:
         try:
-            getattr(self._session, name)(request)
+            return dict(getattr(self._session, name)(request) or {})
         except CommandException as error:
             raise DriverError(f"{self.name}: {name}: {error}") from error
 
@@ -153,6 +163,7 @@ def connection_section(connection: Connection) -> dict[str, Any]:
     levels = connection.combination
     local, remote = connection.local, connection.remote
     pfs = f"-{connection.pfs}" if connection.pfs else ""
+    mine, theirs = _proofs(connection)
     child = {
         "local_ts": [connection.selector(local) if connection.tunnel else "dynamic"],
         "remote_ts": [connection.selector(remote) if connection.tunnel else "dynamic"],
@@ -171,14 +182,36 @@ def connection_section(connection: Connection) -> dict[str, Any]:
         "aggressive": "yes" if levels["exchange"] == "aggressive" else "no",
         "mobike": "no",
         "fragmentation": "no",
+        "send_cert": "always",
         "dpd_delay": "0",
         "keyingtries": "1",
         "unique": "never",
         "reauth_time": str(connection.ike_lifetime),
-        "local": {"auth": "psk", "id": local.address},
-        "remote": {"auth": "psk", "id": remote.address},
+        "local": {"id": local.address, **mine},
+        "remote": {"id": remote.address, **theirs},
         "children": {connection.name: child},
     }
+
+
+def _proofs(connection: Connection) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What this end shows and what it asks of the other, as vici spells it."""
+    own = connection.credentials
+    if own is None:
+        return {"auth": "psk"}, {"auth": "psk"}
+    local = {"auth": "pubkey", "certs": [own.certificate]}
+    return local, {"auth": "pubkey", "cacerts": [own.authority]}
+
+
+def logged_auth(log: str, asked: str) -> str:
+    """The method with which the other end proved itself: charon logs signatures, and no PSK.
+
+    It names no curve; the one asked for is the one that its keys are on.
+    """
+    found = SIGNATURE.findall(log)
+    if not found:
+        return "psk"
+    levels = SIGNATURES.get(found[-1], (found[-1],))
+    return asked if asked in levels else levels[0]
 
 
 def logged_keys(log: str) -> list[str]:
@@ -194,7 +227,7 @@ def _installed_child(section: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return installed[-1] if installed else None
 
 
-def _ike_sa(section: Mapping[str, Any]) -> IkeSa:
+def _ike_sa(section: Mapping[str, Any], auth: str) -> IkeSa:
     bits = _text(section.get("encr-keysize", b""))
     cipher, integrity = _text(section.get("encr-alg", b"")), _text(section.get("integ-alg", b""))
     return IkeSa(
@@ -204,7 +237,7 @@ def _ike_sa(section: Mapping[str, Any]) -> IkeSa:
         cipher=CIPHERS.get((cipher, bits), f"{cipher}-{bits}"),
         hash=HASHES.get(integrity, integrity),
         group=_group(section, default="") or "",
-        auth="psk",
+        auth=auth,
         lifetime_seconds=None,
     )
 

@@ -27,6 +27,12 @@ HASHES = {
 }
 """vici names IKEv1's hash by the integrity algorithm it stands for."""
 
+SIGNATURES = {
+    "RSA_EMSA_PKCS1_NULL": ("rsa-sig",),
+    "ECDSA_WITH_NULL": ("ecdsa-256", "ecdsa-384", "ecdsa-521"),
+}
+"""What charon logs of the other end's signature -> the levels of ``auth`` it may stand for."""
+
 GROUPS = {
     **{f"MODP_{bits}": f"modp{bits}" for bits in (768, 1024, 1536, 2048, 3072, 4096, 6144, 8192)},
     "MODP_1024_160": "modp1024s160",

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 HEADER_SIZE = 28
 """Octets of the ISAKMP header."""
 COOKIE_SIZE = 8
+ALIGNMENT = 4
+"""A message in the clear may be padded to a multiple of so many octets (RFC 2408 3.6)."""
 NO_COOKIE = bytes(COOKIE_SIZE)
 """The responder's cookie in the first message."""
 
@@ -191,10 +193,15 @@ def _parse_chain(header: Header, body: bytes) -> Message:
             bodies.append(inner.peek())
             payloads.append(parse_payload(payload_type, inner))
     padding = reader.rest()
-    if padding and not header.encrypted:
+    if padding and not header.encrypted and not _aligns(body, padding):
         raise DecodeError(f"{len(padding)} octets after the last payload")
     chain = body[: len(body) - len(padding)]
     return Message(header, tuple(payloads), tuple(bodies), chain, padding)
+
+
+def _aligns(body: bytes, padding: bytes) -> bool:
+    """Whether octets after the last payload only fill the message to 4 octets (RFC 2408 3.6)."""
+    return len(padding) < ALIGNMENT and len(body) % ALIGNMENT == 0
 
 
 def write_chain(payloads: Sequence[Payload]) -> bytes:

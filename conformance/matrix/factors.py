@@ -43,6 +43,7 @@ _RARE_GROUPS = (
     *("ecp192", "ecp224", "ecp384", "ecp521"),
     *("ecp224bp", "ecp256bp", "ecp384bp", "ecp512bp"),
 )
+_RARE_AUTH = ("rsa-sig", "ecdsa-256", "ecdsa-384", "ecdsa-521")
 _RARE_CIPHERS = (
     *("camellia128", "camellia192", "camellia256"),
     *("des", "cast128", "blowfish128", "blowfish192", "blowfish256"),
@@ -50,7 +51,7 @@ _RARE_CIPHERS = (
 
 FACTORS: tuple[Factor, ...] = (
     Factor("exchange", "Exchange", "main", ("main", "aggressive")),
-    Factor("auth", "Authentication", "psk", ("psk",)),
+    Factor("auth", "Authentication", "psk", ("psk",), _RARE_AUTH),
     Factor("cipher", "IKE cipher", "aes128", ("aes128", "aes192", "aes256", "3des"), _RARE_CIPHERS),
     Factor("hash", "IKE hash", "sha256", ("md5", "sha1", "sha256"), ("sha384", "sha512")),
     Factor("group", "IKE group", "modp2048", _GROUPS, _RARE_GROUPS),

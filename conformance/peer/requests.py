@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, TypeVar
 
 import msgspec
 
+from conformance.crypto.asymmetric import PrivateKey
+from conformance.crypto.certificates import Certificate
 from conformance.ikev1.config import (
     Config,
     Identification,
@@ -14,6 +17,7 @@ from conformance.ikev1.config import (
     Phase2Proposal,
     RetransmitPolicy,
 )
+from conformance.ikev1.credentials import Credentials
 
 RequestT = TypeVar("RequestT", bound=msgspec.Struct)
 
@@ -39,6 +43,7 @@ class Phase1(_Request, frozen=True, kw_only=True):
     cipher: str
     hash: str
     group: str
+    auth: str = "psk"
     lifetime_seconds: int = 28800
 
 
@@ -52,6 +57,29 @@ class Phase2(_Request, frozen=True, kw_only=True):
     """A group; None or ``none`` without one."""
     lifetime_seconds: int = 3600
     protocol: str = "esp"
+
+
+class Certified(_Request, frozen=True, kw_only=True):
+    """A certificate, its key and whom to trust; in JSON the octets are base64."""
+
+    private_key: bytes
+    """PEM, not encrypted."""
+    certificate: bytes
+    """X.509, DER."""
+    authority: bytes
+    """The one trusted issuer, X.509, DER."""
+
+    def __repr__(self) -> str:
+        return "Certified(...)"
+
+    def credentials(self) -> Credentials:
+        """As an endpoint takes them; raises ValueError for what is no key or certificate."""
+        return Credentials(
+            private_key=PrivateKey.load(self.private_key),
+            certificates=(Certificate.parse(self.certificate),),
+            authorities=(Certificate.parse(self.authority),),
+            clock=time.time,
+        )
 
 
 class Hello(_Request, frozen=True, kw_only=True):
@@ -75,6 +103,7 @@ class Configure(_Request, frozen=True, kw_only=True):
     """Names of conformance.ikev1.deviations."""
     remote_port: int = 500
     retransmit: RetransmitPolicy = RetransmitPolicy()
+    credentials: Certified | None = None
     exchange: str = "main"
     """``main`` or ``aggressive``."""
     protect_aggressive_proof: bool = True
@@ -96,6 +125,7 @@ class Configure(_Request, frozen=True, kw_only=True):
                     first.cipher,
                     first.hash,
                     first.group,
+                    first.auth,
                     lifetime_seconds=first.lifetime_seconds,
                 ),
             ),
@@ -113,6 +143,7 @@ class Configure(_Request, frozen=True, kw_only=True):
             remote_selector=Identification.selector(str(self.remote_selector)),
             retransmit=self.retransmit,
             exchange=self.exchange,
+            credentials=self.credentials.credentials() if self.credentials else None,
             protect_aggressive_proof=self.protect_aggressive_proof,
         )
 

@@ -28,8 +28,9 @@ from conformance.runner.traffic import read_traffic
 from conformance.runner.wire import deletes_seen, wire_notifies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from conformance.crypto.issuing import Credentials
     from conformance.record.wireshark import EspKey, IkeKey
     from conformance.runner.capture import Capture, Packet
 
@@ -97,6 +98,8 @@ class Settings:
     seed: int
     psk: str = field(repr=False)
     timeout: float
+    credentials: Callable[[str, str], Credentials | None]
+    """An address and a level of ``auth`` -> what proves it, None for a PSK."""
 
 
 class CellRun:
@@ -127,6 +130,7 @@ class CellRun:
                     remote=other.host,
                     combination=cell.combination,
                     psk=settings.psk,
+                    credentials=settings.credentials(mine.host.address, cell.combination["auth"]),
                     seed=zlib.crc32(f"{self.seed}/{role}".encode()),
                 ),
             )
@@ -223,7 +227,7 @@ class CellRun:
 
     def _observe(self) -> None:
         second = self.responder
-        second.attempt = second.driver.outcome(second.connection)
+        second.attempt = second.driver.outcome(second.connection, second.log)
         for end, version in zip(self.ends, self._versions, strict=True):
             held = end.observe(version)
             self._ike_keys |= dict.fromkeys(held.ike_keys)

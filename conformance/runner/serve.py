@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import docker
 import msgspec
 
+from conformance.crypto.issuing import KEYS, Authority, Credentials
 from conformance.drivers import DriverError, open_driver
+from conformance.drivers.base import SHARED
 from conformance.runner import cell as cells
 from conformance.runner.capture import Capture
 from conformance.runner.protocol import CellFinished, CellStarted, Event, Job, RunnerFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from conformance.matrix.plan import Cell
     from conformance.record.records import Record
@@ -53,12 +58,41 @@ def _leave_with_the_host() -> None:
     os._exit(HOST_GONE)
 
 
+class Issued:
+    """The run's certificates: one for each address and method, from the lab's one authority.
+
+    The authority stays in the shared volume, because pluto remembers for a while which ones it
+    trusts, whatever is in its database.
+    """
+
+    def __init__(self, store: Path = SHARED / "authority.p12") -> None:
+        self._store = store
+        self._issued: dict[tuple[str, str], Credentials] = {}
+
+    def get(self, address: str, method: str) -> Credentials | None:
+        """What proves an address by a method; made on first use, None where no key is needed."""
+        if method not in KEYS:
+            return None
+        if (address, method) not in self._issued:
+            self._issued[address, method] = self._authority.issue(address, method)
+        return self._issued[address, method]
+
+    @cached_property
+    def _authority(self) -> Authority:
+        now = datetime.now(UTC)
+        if not self._store.exists():
+            self._store.write_bytes(Authority.create(now))
+        return Authority(self._store.read_bytes(), now)
+
+
 class Bench:
     """Every driver that the job needs, open, and the capture that sees them all."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._settings = cells.Settings(seed=job.seed, psk=job.psk, timeout=job.timeout)
+        self._settings = cells.Settings(
+            seed=job.seed, psk=job.psk, timeout=job.timeout, credentials=Issued().get
+        )
         self._client = docker.from_env()
         self._initiators: dict[str, cells.Station] = {}
         self._responders: dict[str, cells.Station] = {}

@@ -330,3 +330,21 @@ def test_no_octets_raise_anything_but_decode_error(data: bytes, first: int) -> N
         return
     assert message.chain == data
     assert all(describe_payload(payload) for payload in message.payloads)
+
+
+@pytest.mark.parametrize(
+    ("payload", "padding", "fits"),
+    [(5, 3, True), (6, 2, True), (7, 1, True), (8, 0, True), (5, 2, False), (8, 4, False)],
+)
+def test_a_message_in_the_clear_may_be_padded_to_four_octets(
+    payload: int, padding: int, *, fits: bool
+) -> None:
+    """Up to three octets that align the message, and no others (RFC 2408 3.6); pluto sends them."""
+    header = Header(b"i" * 8, b"r" * 8, ExchangeType.MAIN_MODE, next_payload=PayloadType.VID)
+    chain = write_chain([VendorId(bytes(payload))])
+    data, _ = write_datagram(header, chain + bytes(padding))
+    if fits:
+        assert parse_message(parse_header(data), data)[0].chain == chain
+    else:
+        with pytest.raises(DecodeError, match="after the last payload"):
+            parse_message(parse_header(data), data)

@@ -108,7 +108,8 @@ def test_every_cell_shows_its_verdict_in_words_with_its_reason(run: Run, index: 
         assert link["title"] == record.reason
         label = link["aria-label"] or ""
         assert f": {record.verdict}. {record.reason}" in label
-        assert label.startswith(f"{record.initiator.peer} to {record.responder.peer}, main psk ")
+        who = f"{record.initiator.peer} to {record.responder.peer}"
+        assert label.startswith(f"{who}, {record.combination['exchange']} psk ")
 
 
 def test_what_did_not_pass_comes_before_the_matrix_with_its_reason(run: Run, index: Page) -> None:

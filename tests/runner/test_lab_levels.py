@@ -1,4 +1,4 @@
-"""Every exchange, cipher, hash and group of phase 1 against every daemon, in both roles."""
+"""Every exchange, authentication, cipher, hash and group of phase 1 against every daemon."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PAIRINGS = [pair for name in DAEMONS for pair in (("reference", name), (name, "r
 PLAIN = plain_combination(all_levels())
 CHANGES = [
     (name, level)
-    for name in ("exchange", "cipher", "hash", "group")
+    for name in ("exchange", "auth", "cipher", "hash", "group")
     for level in find_factor(name).known
 ]
 """One level at a time, all else plain: what fails is named by its level."""
