@@ -20,8 +20,8 @@ def test_a_run_without_records_has_a_page_that_says_so(tmp_path: Path) -> None:
 
 
 def test_one_pairing_of_one_combination_shows_every_factor(tmp_path: Path) -> None:
-    levels = ["exchange=main", "cipher=3des", "hash=md5", "group=modp1536", "pfs=none", "mode=tunnel",
-              "esp_cipher=aes128", "esp_integrity=sha1"]  # fmt: skip
+    levels = ["exchange=main", "cipher=3des", "hash=md5", "group=modp1536", "pfs=none",
+              "mode=tunnel", "esp_cipher=aes128", "esp_integrity=sha1"]  # fmt: skip
     plan = make_plan(
         MANIFESTS,
         pairings=[("reference", "strongswan-5.9.8")],
