@@ -254,7 +254,7 @@ class CellRun:
             traffic=self._traffic(packets),
             timed_out=self.initiator.attempt.timed_out,
             deleted=self._deleted,
-            delete_seen=deletes_seen(messages) or self._delete_logged(),
+            delete_seen=self._delete_seen(messages),
             alive=None if self._error else self._alive(),
             divergence=self._divergence(),
             error=self._error,
@@ -277,10 +277,11 @@ class CellRun:
             packets, self.initiator.connection, self._esp_keys, self._sent, self._answered
         )
 
-    def _delete_logged(self) -> bool | None:
-        """Where no key opens the capture, the receiving end's log tells of the Delete."""
-        if not self.initiator.attempt.established:
-            return None
+    def _delete_seen(self, messages: list[WireMessage]) -> bool | None:
+        """From the capture; where no key opens it, the receiving end's log tells of the Delete."""
+        seen = deletes_seen(messages)
+        if seen is not None or not self.initiator.attempt.established:
+            return seen
         return self.responder.driver.logged_delete(self.responder.log)
 
     def _alive(self) -> bool:
