@@ -44,6 +44,10 @@ DRAIN = 0.03
 """Seconds for the last packets to reach the capture's thread."""
 
 
+NOTHING = Held(None, None, [], [])
+"""What an end is taken to hold before it was asked."""
+
+
 @dataclass(slots=True)
 class End:
     """One end of a cell while it runs."""
@@ -51,11 +55,12 @@ class End:
     role: str
     driver: Driver
     connection: Connection
+    version: str
     mark: int = 0
     process: int = 0
     configured: bool = False
     attempt: Attempt = field(default_factory=lambda: Attempt(established=False))
-    state: EndState | None = None
+    held: Held = NOTHING
 
     @property
     def log(self) -> str:
@@ -66,21 +71,24 @@ class End:
         """Note where the log and the process stand."""
         self.mark, self.process = self.driver.log_mark(), self.driver.process()
 
-    def observe(self, version: str) -> Held:
-        """Read the SAs and whatever the peer says of the exchange."""
-        held = self.driver.held(self.connection, self.log)
-        self.state = EndState(
+    def observe(self) -> None:
+        """Read the SAs and the keys."""
+        self.held = self.driver.held(self.connection, self.log)
+
+    @property
+    def state(self) -> EndState:
+        """What the peer holds, as far as it was read, and what it says of the exchange."""
+        return EndState(
             peer=self.driver.peer,
             role=self.role,
             address=self.connection.local.address,
             process=self.process,
-            version=version,
-            ike=held.ike,
-            child=held.child,
+            version=self.version,
+            ike=self.held.ike,
+            child=self.held.child,
             notifies=self.attempt.notifies,
             failure=self.attempt.failure,
         )
-        return held
 
 
 class Station(NamedTuple):
@@ -118,7 +126,6 @@ class CellRun:
         self._run_seed = settings.seed
         self._timeout = settings.timeout
         self._capture = capture
-        self._versions = (initiator.version, responder.version)
         name = f"c{self.seed:08x}"
         self.ends = tuple(
             End(
@@ -133,6 +140,7 @@ class CellRun:
                     credentials=settings.credentials(mine.host.address, cell.combination["auth"]),
                     seed=zlib.crc32(f"{self.seed}/{role}".encode()),
                 ),
+                mine.version,
             )
             for role, mine, other in (
                 ("initiator", initiator, responder),
@@ -228,10 +236,10 @@ class CellRun:
     def _observe(self) -> None:
         second = self.responder
         second.attempt = second.driver.outcome(second.connection, second.log)
-        for end, version in zip(self.ends, self._versions, strict=True):
-            held = end.observe(version)
-            self._ike_keys |= dict.fromkeys(held.ike_keys)
-            self._esp_keys |= dict.fromkeys(held.esp_keys)
+        for end in self.ends:
+            end.observe()
+            self._ike_keys |= dict.fromkeys(end.held.ike_keys)
+            self._esp_keys |= dict.fromkeys(end.held.esp_keys)
 
     def _packets(self) -> list[Packet]:
         time.sleep(DRAIN)
@@ -240,15 +248,11 @@ class CellRun:
         return self._capture.among(IPv4Network(network) for network in networks)
 
     def _observation(self, packets: list[Packet], messages: list[WireMessage]) -> Observation:
-        states = [
-            end.state or self._unread(end, version)
-            for end, version in zip(self.ends, self._versions, strict=True)
-        ]
         return Observation(
             cell=self.cell.id,
             combination=self.cell.combination,
-            initiator=states[0],
-            responder=states[1],
+            initiator=self.initiator.state,
+            responder=self.responder.state,
             undeclared=self.cell.undeclared,
             wire_notifies=wire_notifies(messages),
             traffic=self._traffic(packets),
@@ -258,16 +262,6 @@ class CellRun:
             alive=None if self._error else self._alive(),
             divergence=self._divergence(),
             error=self._error,
-        )
-
-    def _unread(self, end: End, version: str) -> EndState:
-        return EndState(
-            peer=end.driver.peer,
-            role=end.role,
-            address=end.connection.local.address,
-            process=end.process,
-            version=version,
-            failure=end.attempt.failure,
         )
 
     def _traffic(self, packets: list[Packet]) -> Traffic | None:
