@@ -6,7 +6,9 @@ import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from conformance.drivers.methods import METHODS, Method
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +26,9 @@ POLL = 0.02
 """Seconds between two looks at a peer that is awaited."""
 
 
+Role = Literal["initiator", "responder"]
+
+
 class DriverError(Exception):
     """A peer's control channel broke or refused: our side of the lab, not the peer's protocol."""
 
@@ -37,8 +42,16 @@ class Host:
     """Where a peer stands: IPv4 addresses as text, the subnet behind it in CIDR form."""
 
     address: str
+    """Where IKE and ESP go; behind a NAT the translator's, as the other end sees it."""
     inner_address: str
     inner_subnet: str
+    own_address: str | None = None
+    """Where it is another than ``address``: the peer's own, which is its identity too."""
+
+    @property
+    def identity(self) -> str:
+        """The address that it proves in phase 1."""
+        return self.own_address or self.address
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,8 @@ class Connection:
 
     name: str
     """The name under which the peer knows it; letters, digits and hyphens."""
+    role: Role
+    """Which end this is."""
     local: Host
     remote: Host
     combination: Mapping[str, str]
@@ -71,9 +86,37 @@ class Connection:
         group = self.combination["pfs"]
         return None if group == "none" else group
 
+    @property
+    def method(self) -> Method:
+        """How the two ends authenticate."""
+        return METHODS[self.combination["auth"]]
+
+    @property
+    def is_user(self) -> bool:
+        """Whether XAUTH asks this end for name and password."""
+        return self.method.user == self.role
+
+    @property
+    def asks_user(self) -> bool:
+        """Whether this end asks the other for name and password."""
+        return self.method.user not in (None, self.role)
+
+    @property
+    def configured(self) -> bool:
+        """Whether Mode Config gives the initiator its inner address."""
+        return self.combination["mode_config"] != "none"
+
+    @property
+    def initiator(self) -> Host:
+        """The host that begins, whichever end this is."""
+        return self.local if self.role == "initiator" else self.remote
+
     def selector(self, host: Host) -> str:
         """The phase 2 selector of one end, in CIDR form."""
-        return host.inner_subnet if self.tunnel else f"{host.address}/32"
+        if not self.tunnel:
+            return f"{host.address}/32"
+        given = self.configured and host is self.initiator
+        return f"{host.inner_address}/32" if given else host.inner_subnet
 
     def traffic_address(self, host: Host) -> str:
         """The address of one end that protected traffic comes from and goes to."""

@@ -32,6 +32,8 @@ INTEGRITIES = {
     ("hmac(md5)", 96): "md5",
     ("hmac(sha1)", 96): "sha1",
     ("hmac(sha256)", 128): "sha256",
+    ("hmac(sha384)", 192): "sha384",
+    ("hmac(sha512)", 256): "sha512",
 }
 """(kernel name, ICV bits) -> level of ``esp_integrity``."""
 

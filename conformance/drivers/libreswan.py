@@ -21,15 +21,14 @@ from conformance.drivers.base import (
     poll,
 )
 from conformance.drivers.daemon import DaemonDriver
+from conformance.drivers.libreswan_config import template_values
 from conformance.drivers.libreswan_names import (
-    AUTHBY,
     AUTHS,
-    GROUPS,
-    HASHES,
     STATUS_CIPHERS,
     STATUS_GROUPS,
     STATUS_HASHES,
 )
+from conformance.drivers.methods import OTHER, level_told
 from conformance.record.records import IkeSa
 from conformance.resources import peers_root
 
@@ -54,6 +53,8 @@ UNANSWERED = re.compile(r"initial (?:Main|Aggressive) Mode message .*?but (.*)")
 STATE = re.compile(r"#\d+: ")
 STATUS = (f"{LIBEXEC}/whack", "--status")
 LOGGED_AUTH = re.compile(r"IKE SA established \{auth=(\w+)")
+XAUTH_OWN, XAUTH_OTHER = "XAUTH: Successfully Authenticated", ": Authentication Successful"
+"""What pluto logs as the user of XAUTH, and as the one who asks."""
 ESTABLISHED = "IPsec SA established"
 REFUSED = re.compile(r"failed to add connection: (.*)")
 """Pluto tells why in its log; addconn's own output stays empty."""
@@ -141,9 +142,9 @@ class LibreswanDriver(DaemonDriver):
         status = _of(connection, read)
         esp = ESP_NEWEST.search(status)
         if not esp:
-            return Held(_ike_sa(status, log), None, [], [])
+            return Held(_ike_sa(status, logged_auth(log, connection)), None, [], [])
         child = kernel.child_of(read, connection, _pfs(esp[1], status))
-        return Held(_ike_sa(status, log), child, [], kernel.keys_of(read, connection))
+        return Held(_ike_sa(status, logged_auth(log, connection)), child, [], kernel.keys_of(read, connection))
 
     def holds_child(self, connection: Connection) -> bool:
         """Whether whack's status names the algorithms of a child."""
@@ -178,34 +179,6 @@ TIMED_OUT = 124
 """Exit status of ``timeout`` for a command that it ended."""
 
 
-def template_values(connection: Connection) -> dict[str, object]:
-    """What the peer's connection template may use."""
-    levels = connection.combination
-    ike = f"{levels['cipher']}-{HASHES[levels['hash']]}-{_group(levels['group'])}"
-    esp = f"{levels['esp_cipher']}-{HASHES[levels['esp_integrity']]}"
-    if connection.pfs not in (None, levels["group"]):
-        esp += f"-{_group(str(connection.pfs))}"
-    return {
-        "name": connection.name,
-        "local": connection.local,
-        "remote": connection.remote,
-        "tunnel": connection.tunnel,
-        "mode": levels["mode"],
-        "aggressive": "yes" if levels["exchange"] == "aggressive" else "no",
-        "ike": ike,
-        "esp": esp,
-        "authby": AUTHBY[levels["auth"]],
-        "certificate": connection.credentials and connection.credentials.name,
-        "pfs": "yes" if connection.pfs else "no",
-        "ike_lifetime": connection.ike_lifetime,
-        "child_lifetime": connection.child_lifetime,
-    }
-
-
-def _group(level: str) -> str:
-    return GROUPS.get(level, level)
-
-
 def _of(connection: Connection, status: str) -> str:
     """The lines of whack's status that speak of the connection."""
     return "\n".join(line for line in status.splitlines() if f'"{connection.name}"' in line)
@@ -215,8 +188,19 @@ def _is_notify(word: str) -> bool:
     return not word.startswith(("STATE_", "EVENT_", "MAIN_", "QUICK_", "AES_", "HMAC_"))
 
 
-def _ike_sa(status: str, log: str) -> IkeSa | None:
-    newest, told = IKE_NEWEST.search(status), LOGGED_AUTH.findall(log)
+def logged_auth(log: str, connection: Connection) -> str:
+    """The method by which the ends authenticated, with XAUTH where it succeeded."""
+    told = LOGGED_AUTH.findall(log)
+    if not told:
+        return ""
+    users = {XAUTH_OWN: connection.role, XAUTH_OTHER: OTHER[connection.role]}
+    user = next((role for words, role in users.items() if words in log), None)
+    proof = AUTHS.get(told[-1], told[-1])
+    return level_told(connection.combination["auth"], connection.role, [proof], user)
+
+
+def _ike_sa(status: str, auth: str) -> IkeSa | None:
+    newest = IKE_NEWEST.search(status)
     if not newest:
         return None
     return IkeSa(
@@ -226,7 +210,7 @@ def _ike_sa(status: str, log: str) -> IkeSa | None:
         cipher=STATUS_CIPHERS.get(newest[1], newest[1]),
         hash=STATUS_HASHES.get(newest[2], newest[2]),
         group=STATUS_GROUPS.get(newest[3], newest[3]),
-        auth=AUTHS.get(told[-1], told[-1]) if told else "",
+        auth=auth,
         lifetime_seconds=None,
     )
 

@@ -19,6 +19,12 @@ from conformance.drivers.base import (
     poll,
 )
 from conformance.drivers.daemon import DaemonDriver
+from conformance.drivers.methods import OTHER, level_told
+from conformance.drivers.strongswan_config import (
+    address_pool,
+    connection_section,
+    shared_secrets,
+)
 from conformance.drivers.strongswan_names import CIPHERS, GROUPS, HASHES, SIGNATURES
 from conformance.record.records import IkeSa
 from conformance.record.wireshark import IkeKey
@@ -33,6 +39,7 @@ _DUMP = r"\[IKE\](?: <[^>]*>)?\s+\d+: "
 KA = re.compile(rf"encryption key Ka => \d+ bytes[^\n]*\n((?:[^\n]*{_DUMP}[^\n]*\n)+)")
 HEX_LINE = re.compile(rf"{_DUMP}((?:[0-9A-F]{{2}} ?){{1,16}})")
 SIGNATURE = re.compile(r"authentication of '[^']*' with (\S+) successful")
+XAUTH = re.compile(r"XAuth authentication of '[^']*'( \(myself\))? successful")
 NOTIFY = re.compile(
     r"(?:received|generating|parsed) [^\n]*?\b([A-Z]+(?:_[A-Z]+)+)\b(?: error)? notify"
 )
@@ -64,16 +71,11 @@ class StrongswanDriver(DaemonDriver):
 
     def configure(self, connection: Connection) -> None:
         """Load the connection and its PSK over vici."""
+        if pool := address_pool(connection):
+            self._command("load_pool", {connection.name: pool})
         self._command("load_conn", {connection.name: connection_section(connection)})
-        self._command(
-            "load_shared",
-            {
-                "id": connection.name,
-                "type": "IKE",
-                "data": connection.psk,
-                "owners": [connection.local.address, connection.remote.address],
-            },
-        )
+        for secret in shared_secrets(connection):
+            self._command("load_shared", secret)
         if connection.credentials is not None:
             loaded = self._command(
                 "load_key", {"type": "any", "data": connection.credentials.private_key}
@@ -108,7 +110,7 @@ class StrongswanDriver(DaemonDriver):
         section, logged = sections[-1], logged_keys(log)[-1:]
         cookie = bytes.fromhex(_text(section["initiator-spi"]))
         ike_keys = [IkeKey(cookie, bytes.fromhex(key)) for key in logged]
-        child, auth = _installed_child(section), logged_auth(log, connection.combination["auth"])
+        child, auth = _installed_child(section), logged_auth(log, connection)
         if child is None:
             return Held(_ike_sa(section, auth), None, ike_keys, [])
         tables, pfs = kernel.read(self.shell), _group(child, default=None)
@@ -142,7 +144,10 @@ class StrongswanDriver(DaemonDriver):
             request = {"ike": connection.name, "force": "yes", "timeout": "-1"}
             list(self._session.terminate(request))
         self._command("unload_conn", {"name": connection.name})
-        self._command("unload_shared", {"id": connection.name})
+        for secret in shared_secrets(connection):
+            self._command("unload_shared", {"id": secret["id"]})
+        if address_pool(connection):
+            self._command("unload_pool", {"name": connection.name})
         key = self._keys.pop(connection.name, None)
         if key is not None:
             self._command("unload_key", {"id": key})
@@ -158,60 +163,15 @@ class StrongswanDriver(DaemonDriver):
             raise DriverError(f"{self.name}: {name}: {error}") from error
 
 
-def connection_section(connection: Connection) -> dict[str, Any]:
-    """The connection as vici (and swanctl.conf) spells it."""
-    levels = connection.combination
-    local, remote = connection.local, connection.remote
-    pfs = f"-{connection.pfs}" if connection.pfs else ""
-    mine, theirs = _proofs(connection)
-    child = {
-        "local_ts": [connection.selector(local) if connection.tunnel else "dynamic"],
-        "remote_ts": [connection.selector(remote) if connection.tunnel else "dynamic"],
-        "mode": levels["mode"],
-        "esp_proposals": [f"{levels['esp_cipher']}-{levels['esp_integrity']}{pfs}"],
-        "rekey_time": "0",
-        "life_time": str(connection.child_lifetime),
-        "start_action": "none",
-        "close_action": "none",
-    }
-    return {
-        "version": "1",
-        "local_addrs": [local.address],
-        "remote_addrs": [remote.address],
-        "proposals": [f"{levels['cipher']}-{levels['hash']}-{levels['group']}"],
-        "aggressive": "yes" if levels["exchange"] == "aggressive" else "no",
-        "mobike": "no",
-        "fragmentation": "no",
-        "send_cert": "always",
-        "dpd_delay": "0",
-        "keyingtries": "1",
-        "unique": "never",
-        "reauth_time": str(connection.ike_lifetime),
-        "local": {"id": local.address, **mine},
-        "remote": {"id": remote.address, **theirs},
-        "children": {connection.name: child},
-    }
-
-
-def _proofs(connection: Connection) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What this end shows and what it asks of the other, as vici spells it."""
-    own = connection.credentials
-    if own is None:
-        return {"auth": "psk"}, {"auth": "psk"}
-    local = {"auth": "pubkey", "certs": [own.certificate]}
-    return local, {"auth": "pubkey", "cacerts": [own.authority]}
-
-
-def logged_auth(log: str, asked: str) -> str:
-    """The method with which the other end proved itself: charon logs signatures, and no PSK.
+def logged_auth(log: str, connection: Connection) -> str:
+    """The method by which the ends authenticated: charon logs signatures and XAUTH, and no PSK.
 
     It names no curve; the one asked for is the one that its keys are on.
     """
-    found = SIGNATURE.findall(log)
-    if not found:
-        return "psk"
-    levels = SIGNATURES.get(found[-1], (found[-1],))
-    return asked if asked in levels else levels[0]
+    signed, asked_for = SIGNATURE.findall(log), XAUTH.findall(log)
+    proofs = SIGNATURES.get(signed[-1], (signed[-1],)) if signed else ("psk", "none")
+    user = (connection.role if asked_for[-1] else OTHER[connection.role]) if asked_for else None
+    return level_told(connection.combination["auth"], connection.role, proofs, user)
 
 
 def logged_keys(log: str) -> list[str]:

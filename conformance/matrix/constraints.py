@@ -25,8 +25,37 @@ class Exclusion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return all(combination[factor] in levels for factor, levels in self.when.items())
 
 
-CONSTRAINTS: tuple[Exclusion, ...] = ()
-"""Exclusions that hold for every peer: among the present levels there are none."""
+_ESP = ("esp", "esp+ipcomp")
+_AH = ("ah",)
+
+CONSTRAINTS: tuple[Exclusion, ...] = (
+    Exclusion(
+        when={"protocol": _AH, "esp_cipher": ("aes128", "aes192", "aes256")},
+        reason="AH encrypts nothing.",
+        source="RFC 4302 1",
+    ),
+    Exclusion(
+        when={"protocol": _ESP, "esp_cipher": ("none",)},
+        reason="ESP has a transform that names its cipher.",
+        source="RFC 2407 4.4.4",
+    ),
+    Exclusion(
+        when={"protocol": _AH, "nat": ("initiator",)},
+        reason="AH covers the addresses that a NAT changes.",
+        source="RFC 3715 2.1",
+    ),
+    Exclusion(
+        when={"mode_config": ("pull", "push"), "mode": ("transport",)},
+        reason="An address that is given serves inside a tunnel.",
+        source="draft-dukes-ike-mode-cfg-02 3",
+    ),
+    Exclusion(
+        when={"nat": ("initiator",), "mode": ("transport",)},
+        reason="The lab's ping cannot tell the two ends of the translation apart.",
+        source="RFC 3948 5.2",
+    ),
+)
+"""Exclusions that hold for every peer."""
 
 
 def first_exclusion(

@@ -43,7 +43,11 @@ _RARE_GROUPS = (
     *("ecp192", "ecp224", "ecp384", "ecp521"),
     *("ecp224bp", "ecp256bp", "ecp384bp", "ecp512bp"),
 )
-_RARE_AUTH = ("rsa-sig", "ecdsa-256", "ecdsa-384", "ecdsa-521")
+_RARE_AUTH = (
+    *("rsa-sig", "ecdsa-256", "ecdsa-384", "ecdsa-521"),
+    *("xauth-init-psk", "xauth-resp-psk", "xauth-init-rsa-sig", "xauth-resp-rsa-sig"),
+    "hybrid-init-rsa-sig",
+)
 _RARE_CIPHERS = (
     *("camellia128", "camellia192", "camellia256"),
     *("des", "cast128", "blowfish128", "blowfish192", "blowfish256"),
@@ -56,17 +60,23 @@ FACTORS: tuple[Factor, ...] = (
     Factor("hash", "IKE hash", "sha256", ("md5", "sha1", "sha256"), ("sha384", "sha512")),
     Factor("group", "IKE group", "modp2048", _GROUPS, _RARE_GROUPS),
     Factor("pfs", "PFS group", "none", ("none", *_GROUPS), _RARE_GROUPS),
-    Factor("protocol", "Protocol", "esp", ("esp",)),
-    Factor("esp_cipher", "ESP cipher", "aes128", ("aes128", "aes192", "aes256")),
-    Factor("esp_integrity", "ESP integrity", "sha256", ("sha1", "sha256")),
+    Factor("protocol", "Protocol", "esp", ("esp",), ("ah", "esp+ipcomp")),
+    Factor("esp_cipher", "ESP cipher", "aes128", ("aes128", "aes192", "aes256"), ("none",)),
+    Factor("esp_integrity", "Integrity", "sha256", ("sha1", "sha256"), ("md5", "sha384", "sha512")),
     Factor("mode", "Mode", "tunnel", ("tunnel", "transport")),
     Factor("family", "Address family", "ipv4", ("ipv4",)),
+    Factor("mode_config", "Mode Config", "none", ("none",), ("pull", "push")),
+    Factor("fragmentation", "Fragmentation", "no", ("no",), ("yes",)),
+    Factor("nat", "NAT", "none", ("none",), ("initiator",)),
+    Factor("event", "While it stands", "none", ("none",), ("dpd", "rekey")),
 )
 """The one table of factors; docs/architecture.md shows it."""
 
 _BY_NAME = {factor.name: factor for factor in FACTORS}
 _ID_PHASE_1 = ("exchange", "auth", "cipher", "hash", "group")
 _ID_PHASE_2 = ("protocol", "esp_cipher", "esp_integrity", "mode")
+_ID_UNUSUAL = ("family", "mode_config", "fragmentation", "nat", "event")
+"""Those whose plain level goes without saying."""
 
 
 def find_factor(name: str, where: str = "") -> Factor:
@@ -117,12 +127,16 @@ def plain_combination(levels: Mapping[str, tuple[str, ...]]) -> Combination:
 def combination_id(combination: Mapping[str, str]) -> str:
     """A readable, file-safe id: the levels of phase 1, then those of phase 2.
 
-    ``main-psk-aes128-sha256-modp2048--esp-aes128-sha256-tunnel-pfs_none``, for example. IPv4 goes
-    without saying; another address family stands at the end.
+    ``main-psk-aes128-sha256-modp2048--esp-aes128-sha256-tunnel-pfs_none``, for example. The plain
+    levels of family, NAT and the like go without saying; others stand at the end by name.
     """
     phase_1 = [combination[name] for name in _ID_PHASE_1]
     phase_2 = [combination[name] for name in _ID_PHASE_2]
-    family = [] if combination["family"] == "ipv4" else [combination["family"]]
+    unusual = [
+        f"{name}_{combination[name]}"
+        for name in _ID_UNUSUAL
+        if combination[name] != _BY_NAME[name].plain
+    ]
     return "--".join(
-        ("-".join(phase_1), "-".join([*phase_2, f"pfs_{combination['pfs']}", *family]))
+        ("-".join(phase_1), "-".join([*phase_2, f"pfs_{combination['pfs']}", *unusual]))
     )

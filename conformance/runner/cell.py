@@ -11,7 +11,7 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.drivers import Connection, Driver, DriverError, Host
-from conformance.drivers.base import Attempt, ConfigurationRefusedError, Held
+from conformance.drivers.base import Attempt, ConfigurationRefusedError, Held, Role
 from conformance.matrix.plan import Cell, repeat_command
 from conformance.record.records import (
     Divergence,
@@ -52,7 +52,7 @@ NOTHING = Held(None, None, [], [])
 class End:
     """One end of a cell while it runs."""
 
-    role: str
+    role: Role
     driver: Driver
     connection: Connection
     version: str
@@ -107,7 +107,13 @@ class Settings:
     psk: str = field(repr=False)
     timeout: float
     credentials: Callable[[str, str], Credentials | None]
-    """An address and a level of ``auth`` -> what proves it, None for a PSK."""
+    """An address and a level of ``auth`` -> what proves it, None where no key is needed."""
+
+
+def _both(initiator: Station, responder: Station) -> Iterator[tuple[Role, Station, Station]]:
+    """Each end with its role, and the other end."""
+    yield "initiator", initiator, responder
+    yield "responder", responder, initiator
 
 
 class CellRun:
@@ -133,6 +139,7 @@ class CellRun:
                 mine.driver,
                 Connection(
                     name=name,
+                    role=role,
                     local=mine.host,
                     remote=other.host,
                     combination=cell.combination,
@@ -142,10 +149,7 @@ class CellRun:
                 ),
                 mine.version,
             )
-            for role, mine, other in (
-                ("initiator", initiator, responder),
-                ("responder", responder, initiator),
-            )
+            for role, mine, other in _both(initiator, responder)
         )
         self.initiator, self.responder = self.ends
         self._split: dict[str, float] = {}

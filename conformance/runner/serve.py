@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Self
 import docker
 import msgspec
 
-from conformance.crypto.issuing import KEYS, Authority, Credentials
+from conformance.crypto.issuing import Authority, Credentials
 from conformance.drivers import DriverError, open_driver
 from conformance.drivers.base import SHARED
+from conformance.drivers.methods import METHODS
 from conformance.runner import cell as cells
 from conformance.runner.capture import Capture
 from conformance.runner.protocol import CellFinished, CellStarted, Event, Job, RunnerFailed
@@ -70,12 +71,13 @@ class Issued:
         self._issued: dict[tuple[str, str], Credentials] = {}
 
     def get(self, address: str, method: str) -> Credentials | None:
-        """What proves an address by a method; made on first use, None where no key is needed."""
-        if method not in KEYS:
+        """What proves an address by a level of ``auth``; made on first use, None for a PSK."""
+        key = METHODS[method].key
+        if key is None:
             return None
-        if (address, method) not in self._issued:
-            self._issued[address, method] = self._authority.issue(address, method)
-        return self._issued[address, method]
+        if (address, key) not in self._issued:
+            self._issued[address, key] = self._authority.issue(address, key)
+        return self._issued[address, key]
 
     @cached_property
     def _authority(self) -> Authority:

@@ -6,6 +6,7 @@ ip address add "$PEER_INNER_ADDRESS/32" dev lo
 : > "$run/$PEER_NAME.log"
 sed "s|@NAME@|$PEER_NAME|g" /usr/share/ipsec-conformance/ipsec.conf > /etc/ipsec.conf
 install -m 600 /usr/share/ipsec-conformance/ipsec.secrets /etc/ipsec.secrets
+install -m 600 /usr/share/ipsec-conformance/passwd /etc/ipsec.d/passwd
 mkdir -p /run/pluto
 rm -f /run/pluto/pluto.pid /run/pluto/pluto.ctl
 [ -e /var/lib/ipsec/nss/cert9.db ] || ipsec initnss

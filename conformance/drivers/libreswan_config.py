@@ -1,0 +1,70 @@
+"""A connection as the template of a Libreswan peer takes it (ipsec.conf)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conformance.drivers.libreswan_names import AUTHBY, GROUPS, HASHES
+from conformance.drivers.methods import USER
+
+if TYPE_CHECKING:
+    from conformance.drivers.base import Connection
+
+REKEY_AFTER = 3
+"""Seconds, where a rekey is wanted."""
+
+
+def template_values(connection: Connection) -> dict[str, object]:
+    """What the peer's connection template may use."""
+    levels = connection.combination
+    protocol, _, compression = levels["protocol"].partition("+")
+    return {
+        "name": connection.name,
+        "role": connection.role,
+        "local": connection.local,
+        "remote": connection.remote,
+        "subnets": [connection.selector(host) for host in (connection.local, connection.remote)],
+        "tunnel": connection.tunnel,
+        "mode": levels["mode"],
+        "aggressive": _yes(levels["exchange"] == "aggressive"),
+        "ike": f"{levels['cipher']}-{HASHES[levels['hash']]}-{_group(levels['group'])}",
+        "phase2": protocol,
+        "phase2_algorithms": _phase_2(connection),
+        "compress": _yes(bool(compression)),
+        "authby": AUTHBY[connection.method.key or "psk"],
+        "certificate": connection.credentials and connection.credentials.name,
+        "pfs": _yes(bool(connection.pfs)),
+        "ike_lifetime": connection.ike_lifetime,
+        "child_lifetime": connection.child_lifetime,
+        "rekey_after": _rekey_after(connection),
+        "is_user": connection.is_user,
+        "asks_user": connection.asks_user,
+        "user": USER,
+        "mode_config": levels["mode_config"],
+        "fragmentation": {"no": "no", "yes": "force"}[levels["fragmentation"]],
+        "encapsulation": {"none": "no", "initiator": "auto"}[levels["nat"]],
+        "dpd": levels["event"] == "dpd",
+    }
+
+
+def _phase_2(connection: Connection) -> str:
+    levels = connection.combination
+    algorithms = [HASHES[levels["esp_integrity"]]]
+    if levels["esp_cipher"] != "none":
+        algorithms.insert(0, levels["esp_cipher"])
+    if connection.pfs not in (None, levels["group"]):
+        algorithms.append(_group(str(connection.pfs)))
+    return "-".join(algorithms)
+
+
+def _rekey_after(connection: Connection) -> int | None:
+    wanted = connection.combination["event"] == "rekey" and connection.role == "initiator"
+    return REKEY_AFTER if wanted else None
+
+
+def _group(level: str) -> str:
+    return GROUPS.get(level, level)
+
+
+def _yes(condition: bool) -> str:  # noqa: FBT001 - one word, one value
+    return "yes" if condition else "no"
