@@ -178,6 +178,19 @@ class Driver(ABC):
         self.container.reload()
         return int(self.container.attrs["State"]["Pid"])
 
+    def reach_over(self, translator: str, destination: str) -> None:
+        """From now on reach a host over a NAT; to be undone with ``reach_directly``."""
+        self._route("replace", f"{destination}/32", "via", translator)
+
+    def reach_directly(self, destination: str) -> None:
+        """Reach a host on the lab's network as any other again."""
+        self._route("delete", f"{destination}/32")
+
+    def _route(self, *arguments: str) -> None:
+        status, output = self.container.exec_run(["ip", "route", *arguments])
+        if status:
+            raise DriverError(f"{self.name}: ip route {' '.join(arguments)}: {output!r}")
+
     @abstractmethod
     def open(self) -> None:
         """Open the control channel."""

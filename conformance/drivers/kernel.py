@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.record.records import ChildSa
 from conformance.record.wireshark import EspKey
@@ -37,6 +37,9 @@ INTEGRITIES = {
 }
 """(kernel name, ICV bits) -> level of ``esp_integrity``."""
 
+PROTOCOLS = {"ah": "ah", "esp": "esp", "comp": "ipcomp"}
+"""The kernel's name -> the suite's, outermost first as they stand in a packet."""
+
 HEAD = re.compile(r"^src (?P<source>\S+) dst (?P<destination>\S+)", re.MULTILINE)
 PROTOCOL = re.compile(r"proto (?P<protocol>\S+) spi 0x(?P<spi>[0-9a-f]+)\S* .*mode (?P<mode>\S+)")
 CIPHER = re.compile(r"^\s+enc (?P<name>\S+) 0x(?P<key>[0-9a-f]+)", re.MULTILINE)
@@ -44,6 +47,7 @@ INTEGRITY = re.compile(
     r"^\s+auth-trunc (?P<name>\S+) 0x(?P<key>[0-9a-f]+)(?: \(\d+ ?bits\))? (?P<bits>\d+)",
     re.MULTILINE,
 )
+COMPRESSION = re.compile(r"^\s+comp (?P<name>\S+)", re.MULTILINE)
 HARD_SECONDS = re.compile(r"expire add: soft \S+, hard (\d+)\(sec\)")
 PACKETS = re.compile(r"lifetime current:\s+\d+\(bytes\), (\d+)\(packets\)")
 OUT_POLICY = re.compile(
@@ -80,24 +84,30 @@ def parse_states(text: str) -> list[State]:
 def _parse_state(block: str) -> State | None:
     head, protocol = HEAD.search(block), PROTOCOL.search(block)
     cipher, integrity = CIPHER.search(block), INTEGRITY.search(block)
-    if not (head and protocol and cipher and integrity):
+    if not (head and protocol and (integrity or COMPRESSION.search(block))):
+        return None
+    if protocol["protocol"] not in PROTOCOLS:
         return None
     hard, packets = HARD_SECONDS.search(block), PACKETS.search(block)
-    cipher_id = (cipher["name"], len(cipher["key"]) // 2)
-    integrity_id = (integrity["name"], int(integrity["bits"]))
     return State(
         source=head["source"],
         destination=head["destination"],
-        protocol=protocol["protocol"],
+        protocol=PROTOCOLS[protocol["protocol"]],
         spi=int(protocol["spi"], 16),
         mode=protocol["mode"],
-        cipher=CIPHERS.get(cipher_id, f"{cipher_id[0]}-{8 * cipher_id[1]}"),
-        cipher_key=cipher["key"],
-        integrity=INTEGRITIES.get(integrity_id, "{}-{}".format(*integrity_id)),
-        integrity_key=integrity["key"],
+        cipher=_level(CIPHERS, cipher["name"], len(cipher["key"]) // 2) if cipher else "none",
+        cipher_key=cipher["key"] if cipher else "",
+        integrity=_level(INTEGRITIES, integrity["name"], int(integrity["bits"]))
+        if integrity
+        else "none",
+        integrity_key=integrity["key"] if integrity else "",
         lifetime_seconds=int(hard[1]) if hard and int(hard[1]) else None,
         packets=int(packets[1]) if packets else 0,
     )
+
+
+def _level(levels: dict[tuple[str, int], str], name: str, size: int) -> str:
+    return levels.get((name, size), f"{name}-{size}")
 
 
 def parse_selectors(text: str, source: str, destination: str) -> tuple[str, str] | None:
@@ -115,27 +125,49 @@ def read(shell: Shell) -> str:
     return shell.run(STATES, POLICIES).output
 
 
-def states_of(tables: str, connection: Connection) -> tuple[State | None, State | None]:
-    """The newest inbound and outbound SA between the connection's two hosts."""
-    ends = (connection.remote.address, connection.local.address)
+class Pair(NamedTuple):
+    """The newest one-way SAs of one protocol between two hosts."""
+
+    inbound: State
+    outbound: State
+
+
+def states_of(tables: str, connection: Connection) -> list[State]:
+    """Every one-way SA between the connection's two hosts, the newest first."""
+    ends = {connection.remote.address, connection.local.address}
     states = parse_states(tables)
-    inbound = [state for state in states if (state.source, state.destination) == ends]
-    outbound = [state for state in states if (state.destination, state.source) == ends]
-    return (inbound[0] if inbound else None), (outbound[0] if outbound else None)
+    return [state for state in states if {state.source, state.destination} == ends]
+
+
+def pairs_of(tables: str, connection: Connection) -> list[Pair]:
+    """The newest pair of each protocol, outermost first; a protocol without a pair has none."""
+    pairs, states = [], states_of(tables, connection)
+    for protocol in PROTOCOLS.values():
+        ours = [state for state in states if state.protocol == protocol]
+        inbound = [state for state in ours if state.source == connection.remote.address]
+        outbound = [state for state in ours if state.source == connection.local.address]
+        if inbound and outbound:
+            pairs.append(Pair(inbound[0], outbound[0]))
+    return pairs
 
 
 def child_of(tables: str, connection: Connection, pfs: str | None) -> ChildSa | None:
-    """The pair of one-way SAs of the connection, normalised; None where there is no pair."""
-    inbound, outbound = states_of(tables, connection)
-    if inbound is None or outbound is None:
+    """The pair of one-way SAs of the connection, normalised; None where there is no pair.
+
+    Where protocols are used together, SPIs and counters are those of the outermost.
+    """
+    pairs = pairs_of(tables, connection)
+    if not pairs:
         return None
+    inbound, outbound = pairs[0]
     selectors = parse_selectors(tables, connection.local.address, connection.remote.address)
     local, remote = selectors or ("none", "none")
+    tunnels = any(pair.inbound.mode == "tunnel" for pair in pairs)
     return ChildSa(
         spi_in=inbound.spi,
         spi_out=outbound.spi,
-        protocol=inbound.protocol,
-        mode=inbound.mode,
+        protocol="+".join(pair.inbound.protocol for pair in pairs),
+        mode="tunnel" if tunnels else inbound.mode,
         cipher=inbound.cipher,
         integrity=inbound.integrity,
         pfs=pfs,
@@ -148,9 +180,11 @@ def child_of(tables: str, connection: Connection, pfs: str | None) -> ChildSa | 
 
 
 def keys_of(tables: str, connection: Connection) -> list[EspKey]:
-    """The keys of both one-way SAs of the connection."""
+    """What opens the packets of the connection's one-way SAs, also of those replaced."""
     return [
         EspKey(
+            protocol=state.protocol,
+            mode=state.mode,
             spi=state.spi,
             source=state.source,
             destination=state.destination,
@@ -160,7 +194,6 @@ def keys_of(tables: str, connection: Connection) -> list[EspKey]:
             integrity_key=bytes.fromhex(state.integrity_key),
         )
         for state in states_of(tables, connection)
-        if state is not None
     ]
 
 
@@ -176,12 +209,12 @@ def ping(shell: Shell, connection: Connection, count: int, timeout: float) -> tu
 
 def flush(shell: Shell, connection: Connection) -> None:
     """Remove whatever SA a peer left in the kernel for the connection (never policies)."""
+    kernel_names = {level: name for name, level in PROTOCOLS.items()}
     for state in states_of(shell.run(STATES).output, connection):
-        if state is not None:
-            shell.run(
-                [
-                    *("ip", "xfrm", "state", "delete"),
-                    *("src", state.source, "dst", state.destination),
-                    *("proto", state.protocol, "spi", hex(state.spi)),
-                ]
-            )
+        shell.run(
+            [
+                *("ip", "xfrm", "state", "delete"),
+                *("src", state.source, "dst", state.destination),
+                *("proto", kernel_names[state.protocol], "spi", hex(state.spi)),
+            ]
+        )

@@ -46,7 +46,7 @@ START = 20.0
 """Seconds that pluto gets to answer whack."""
 
 IKE_NEWEST = re.compile(r"IKE(?:v1)? algorithm newest: ([A-Z0-9_]+)-([A-Z0-9_]+)-([A-Z0-9_]+)")
-ESP_NEWEST = re.compile(r"ESP algorithm newest: [^;\n]+; pfsgroup=(\S+)")
+ESP_NEWEST = re.compile(r"(?:ESP|AH) algorithm newest: [^;\n]+; pfsgroup=(\S+)")
 NOTIFY = re.compile(r"\b([A-Z]+(?:_[A-Z]+)+)\b")
 UNANSWERED = re.compile(r"initial (?:Main|Aggressive) Mode message .*?but (.*)")
 """How pluto refuses, in its log alone, what none of its connections allows."""
@@ -140,11 +140,11 @@ class LibreswanDriver(DaemonDriver):
         """The ISAKMP SA as whack tells it and the kernel's child SA; pluto tells no phase 1 key."""
         read = self.shell.run(STATUS, kernel.STATES, kernel.POLICIES).output
         status = _of(connection, read)
-        esp = ESP_NEWEST.search(status)
+        ike, esp = _ike_sa(status, logged_auth(log, connection)), ESP_NEWEST.search(status)
         if not esp:
-            return Held(_ike_sa(status, logged_auth(log, connection)), None, [], [])
+            return Held(ike, None, [], [])
         child = kernel.child_of(read, connection, _pfs(esp[1], status))
-        return Held(_ike_sa(status, logged_auth(log, connection)), child, [], kernel.keys_of(read, connection))
+        return Held(ike, child, [], kernel.keys_of(read, connection))
 
     def holds_child(self, connection: Connection) -> bool:
         """Whether whack's status names the algorithms of a child."""

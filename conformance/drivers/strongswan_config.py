@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 DPD_DELAY, DPD_TIMEOUT = 1, 10
 """Seconds, where dead peer detection is wanted."""
+ANY = "0.0.0.0"  # noqa: S104 - vici's word for an address that the other end shall choose
 REKEY_AFTER = 3
 """Seconds, where a rekey is wanted."""
 
@@ -79,7 +80,7 @@ def _mode_config(connection: Connection) -> dict[str, Any]:
     way = connection.combination["mode_config"]
     if way == "none":
         return {}
-    ours = {"vips": ["0.0.0.0"]} if connection.role == "initiator" else {"pools": [connection.name]}
+    ours = {"vips": [ANY]} if connection.role == "initiator" else {"pools": [connection.name]}
     return {"pull": _yes(way == "pull"), **ours}
 
 

@@ -31,7 +31,10 @@ LABELS = {LAB_LABEL: "1"}
 SIDES = ("a", "b")
 """Side a initiates, side b responds; so a peer can be paired with itself."""
 _FIRST_HOST = 10
-_LAST_HOST = 254
+_LAST_HOST = 253
+TRANSLATOR = "ipsec-conformance-nat"
+TRANSLATOR_ADDRESS = "10.77.0.254"
+"""The lab's NAT, over which a cell's initiator reaches its responder where it shall."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,25 +112,58 @@ def ensure_container(client: DockerClient, image: BuiltImage, side: str) -> tupl
     return _start(client, image, side), True
 
 
+def ensure_translator(client: DockerClient, image: BuiltImage) -> Container:
+    """Return the running NAT, made of the reference's image."""
+    try:
+        found = client.containers.get(TRANSLATOR)
+    except NotFound:
+        return _start_translator(client, image)
+    if found.status == "running" and found.attrs["Image"] == image.id:
+        return found
+    found.remove(force=True)
+    return _start_translator(client, image)
+
+
+def _start_translator(client: DockerClient, image: BuiltImage) -> Container:
+    environment = {"PEER_ADDRESS": TRANSLATOR_ADDRESS}
+    return _run(
+        client, image, TRANSLATOR, TRANSLATOR_ADDRESS, environment, entrypoint=["translate.sh"]
+    )
+
+
 def shared_volume() -> Mount:
     """Return the mount of control sockets and logs."""
     return Mount(RUN_FOLDER, VOLUME, type="volume")
 
 
 def _start(client: DockerClient, image: BuiltImage, side: str) -> Container:
-    name = container_name(image.peer, side)
-    outer = client.api.create_endpoint_config(ipv4_address=address(image.peer, side))
-    endpoints: Any = {NETWORK: outer}
+    name, outer = container_name(image.peer, side), address(image.peer, side)
+    environment = {
+        "PEER_ADDRESS": outer,
+        "PEER_INNER_ADDRESS": inner_address(image.peer, side),
+        "PEER_NAME": name,
+    }
+    return _run(client, image, name, outer, environment)
+
+
+def _run(
+    client: DockerClient,
+    image: BuiltImage,
+    name: str,
+    outer: str,
+    environment: dict[str, str],
+    *,
+    entrypoint: list[str] | None = None,
+) -> Container:
+    endpoint = client.api.create_endpoint_config(ipv4_address=outer)
+    endpoints: Any = {NETWORK: endpoint}
     created = client.api.create_container(
         image.id,
         name=name,
-        hostname=f"{image.peer}-{side}".replace(".", "-"),
+        entrypoint=entrypoint,
+        hostname=name.removeprefix(f"{NETWORK}-").replace(".", "-"),
         labels=LABELS,
-        environment={
-            "PEER_ADDRESS": address(image.peer, side),
-            "PEER_INNER_ADDRESS": inner_address(image.peer, side),
-            "PEER_NAME": name,
-        },
+        environment=environment,
         host_config=client.api.create_host_config(
             privileged=True, network_mode=NETWORK, mounts=[shared_volume()], init=False
         ),

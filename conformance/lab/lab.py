@@ -19,6 +19,7 @@ from conformance.lab.containers import (
     died,
     ensure_container,
     ensure_topology,
+    ensure_translator,
     remove_all,
 )
 from conformance.lab.context import REFERENCE, build_context
@@ -123,6 +124,7 @@ def _fill(client: DockerClient, active: Engine, peers: Sequence[str], *, standin
     remove_orphans(client)
     ensure_topology(client)
     containers = _ensure_containers(client, [images[peer] for peer in peers])
+    ensure_translator(client, images[REFERENCE])
     if not standing:  # nobody else can be using an earlier image
         remove_superseded(client, images.values())
     return Lab(client, active, images, containers, standing)

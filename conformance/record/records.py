@@ -170,6 +170,8 @@ class Observation(_Fact, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether both daemons still ran, as the same processes, and answered; None where not asked."""
     divergence: Divergence | None = None
     """The first value that differs, where an end could name it."""
+    unproven: tuple[str, ...] = ()
+    """What was asked for and did not happen, or was not seen, as ``"<factor>=<level>: <why>"``."""
     error: str | None = None
     """What broke on the suite's own side."""
 

@@ -153,6 +153,10 @@ def _undecrypted(seen: Observation) -> Finding | None:
     return _about_traffic(traffic, short)
 
 
+def _unproven(seen: Observation) -> Finding | None:
+    return Finding({"missing": "; ".join(seen.unproven)}) if seen.unproven else None
+
+
 def _delete_untold(seen: Observation) -> Finding | None:
     return Finding() if seen.deleted is None or seen.delete_seen is None else None
 
@@ -245,6 +249,12 @@ RULES: tuple[Rule, ...] = (
         _undecrypted,
         "not every protected packet decrypted: from {which} ({traffic})",
         "RFC 4303 3.4",
+    ),
+    Rule(
+        "unproven",
+        Verdict.FAIL,
+        _unproven,
+        "traffic passed both ways, but not all that was asked for was seen: {missing}",
     ),
     Rule(
         "delete-untold",

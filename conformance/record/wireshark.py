@@ -25,10 +25,14 @@ class IkeKey:
         return f"IkeKey({self.cookie_initiator.hex()})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EspKey:
-    """What opens and checks the packets of one one-way SA."""
+    """What opens and checks the packets of one one-way SA, be it of ESP, AH or IPComp."""
 
+    protocol: str = "esp"
+    """``esp``, ``ah`` or ``ipcomp``."""
+    mode: str = "tunnel"
+    """``tunnel`` or ``transport``: of this SA, where several are used together."""
     source: str
     """The outer source address."""
     destination: str
@@ -50,8 +54,11 @@ class EspKey:
 
 _CIPHERS = dict.fromkeys(("aes128", "aes192", "aes256"), "AES-CBC [RFC3602]")
 _INTEGRITY = {
+    "md5": "HMAC-MD5-96 [RFC2403]",
     "sha1": "HMAC-SHA-1-96 [RFC2404]",
     "sha256": "HMAC-SHA-256-128 [RFC4868]",
+    "sha384": "HMAC-SHA-384-192 [RFC4868]",
+    "sha512": "HMAC-SHA-512-256 [RFC4868]",
 }
 _PREFERENCES = """\
 esp.enable_encryption_decode: TRUE
@@ -64,7 +71,7 @@ def configuration(ike: Iterable[IkeKey], esp: Iterable[EspKey]) -> dict[str, byt
     """The files of the configuration folder by path relative to the cell's folder."""
     tables = {
         "ikev1_decryption_table": [_ike_row(key) for key in ike],
-        "esp_sa": [_esp_row(key) for key in esp],
+        "esp_sa": [_esp_row(key) for key in esp if key.protocol == "esp"],
     }
     files = {name: "".join(f"{row}\n" for row in rows) for name, rows in tables.items()}
     files["preferences"] = _PREFERENCES

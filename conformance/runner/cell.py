@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,7 +23,9 @@ from conformance.record.records import (
 )
 from conformance.record.verdicts import judge
 from conformance.runner.dissect import WireMessage, dissect
+from conformance.runner.events import EVENTS
 from conformance.runner.evidence import CellEvidence
+from conformance.runner.proofs import unproven
 from conformance.runner.traffic import read_traffic
 from conformance.runner.wire import deletes_seen, wire_notifies
 
@@ -75,13 +77,12 @@ class End:
         """Read the SAs and the keys."""
         self.held = self.driver.held(self.connection, self.log)
 
-    @property
-    def state(self) -> EndState:
-        """What the peer holds, as far as it was read, and what it says of the exchange."""
+    def state(self, address: str) -> EndState:
+        """What the peer holds, as far as it was read, and what it says; ``address`` on the wire."""
         return EndState(
             peer=self.driver.peer,
             role=self.role,
-            address=self.connection.local.address,
+            address=address,
             process=self.process,
             version=self.version,
             ike=self.held.ike,
@@ -106,6 +107,8 @@ class Settings:
     seed: int
     psk: str = field(repr=False)
     timeout: float
+    translator: str
+    """The address of the NAT that stands in front of an initiator where the cell wants one."""
     credentials: Callable[[str, str], Credentials | None]
     """An address and a level of ``auth`` -> what proves it, None where no key is needed."""
 
@@ -114,6 +117,13 @@ def _both(initiator: Station, responder: Station) -> Iterator[tuple[Role, Statio
     """Each end with its role, and the other end."""
     yield "initiator", initiator, responder
     yield "responder", responder, initiator
+
+
+def _seen_from(role: Role, other: Host, cell: Cell, translator: str) -> Host:
+    """The other end's host as the end in this role sees it: the initiator's behind the NAT."""
+    if role == "initiator" or cell.combination["nat"] == "none":
+        return other
+    return replace(other, address=translator, own_address=other.address)
 
 
 class CellRun:
@@ -130,7 +140,7 @@ class CellRun:
         self.cell = cell
         self.seed = zlib.crc32(f"{settings.seed}/{cell.id}".encode())
         self._run_seed = settings.seed
-        self._timeout = settings.timeout
+        self._timeout, self._translator = settings.timeout, settings.translator
         self._capture = capture
         name = f"c{self.seed:08x}"
         self.ends = tuple(
@@ -141,7 +151,7 @@ class CellRun:
                     name=name,
                     role=role,
                     local=mine.host,
-                    remote=other.host,
+                    remote=_seen_from(role, other.host, cell, settings.translator),
                     combination=cell.combination,
                     psk=settings.psk,
                     credentials=settings.credentials(mine.host.address, cell.combination["auth"]),
@@ -158,6 +168,12 @@ class CellRun:
         self._sent = self._answered = 0
         self._deleted: bool | None = None
         self._error: str | None = None
+        self._unproven: tuple[str, ...] = ()
+
+    @property
+    def _wire_addresses(self) -> tuple[str, str]:
+        """Initiator and responder as the responder's side of the wire shows them."""
+        return self.responder.connection.remote.address, self.responder.connection.local.address
 
     def run(self) -> tuple[Record, dict[str, bytes]]:
         """Run the cell; whatever breaks on the suite's side is in the record, never raised."""
@@ -172,6 +188,7 @@ class CellRun:
             packets, self.cell.combination["cipher"], self.cell.combination["hash"], self._ike_keys
         )
         observation = self._observation(packets, messages)
+        self._unproven += unproven(self.cell.combination, messages, *self._wire_addresses)
         evidence = CellEvidence(
             self.cell, self.ends, packets, messages, (self._ike_keys, self._esp_keys)
         )
@@ -200,6 +217,7 @@ class CellRun:
             end.begin()
         try:
             with self._step("configure"):
+                self._choose_path()
                 configured = all(self._configure(end) for end in self.ends[::-1])
             if configured:
                 self._negotiate_and_look()
@@ -208,6 +226,16 @@ class CellRun:
                 for end in self.ends:
                     if end.configured:
                         end.driver.remove(end.connection)
+                if self._translated:
+                    self.initiator.driver.reach_directly(self._wire_addresses[1])
+
+    @property
+    def _translated(self) -> bool:
+        return self.cell.combination["nat"] != "none"
+
+    def _choose_path(self) -> None:
+        if self._translated:
+            self.initiator.driver.reach_over(self._translator, self._wire_addresses[1])
 
     def _configure(self, end: End) -> bool:
         try:
@@ -226,16 +254,30 @@ class CellRun:
                 second.driver.await_child(second.connection, SETTLE)
         if first.attempt.established:
             with self._step("traffic"):
-                self._sent, self._answered = first.driver.ping(
-                    first.connection, PINGS, PING_TIMEOUT
-                )
+                self._ping()
         with self._step("observe"):
             self._observe()
+        if first.attempt.established and self.cell.combination["event"] in EVENTS:
+            with self._step("event"):
+                self._go_through(self.cell.combination["event"])
         with self._step("teardown"):
             first.driver.terminate(first.connection, SETTLE)
             if first.attempt.established:
                 gone = [end.driver.await_gone(end.connection, SETTLE) for end in self.ends]
                 self._deleted = all(gone)
+
+    def _ping(self) -> None:
+        first = self.initiator
+        sent, answered = first.driver.ping(first.connection, PINGS, PING_TIMEOUT)
+        self._sent, self._answered = self._sent + sent, self._answered + answered
+
+    def _go_through(self, event: str) -> None:
+        """Let happen what the cell asks for, then ping and look again."""
+        missing = EVENTS[event](self.ends)
+        if missing:
+            self._unproven += (f"event={event}: {missing}",)
+        self._ping()
+        self._observe()
 
     def _observe(self) -> None:
         second = self.responder
@@ -247,16 +289,16 @@ class CellRun:
 
     def _packets(self) -> list[Packet]:
         time.sleep(DRAIN)
-        hosts = [end.connection.local for end in self.ends]
-        networks = [host.address for host in hosts] + [host.inner_subnet for host in hosts]
+        subnets = [end.connection.local.inner_subnet for end in self.ends]
+        networks = [*self._wire_addresses, *subnets]
         return self._capture.among(IPv4Network(network) for network in networks)
 
     def _observation(self, packets: list[Packet], messages: list[WireMessage]) -> Observation:
         return Observation(
             cell=self.cell.id,
             combination=self.cell.combination,
-            initiator=self.initiator.state,
-            responder=self.responder.state,
+            initiator=self.initiator.state(self._wire_addresses[0]),
+            responder=self.responder.state(self._wire_addresses[1]),
             undeclared=self.cell.undeclared,
             wire_notifies=wire_notifies(messages),
             traffic=self._traffic(packets),
@@ -265,6 +307,7 @@ class CellRun:
             delete_seen=self._delete_seen(messages),
             alive=None if self._error else self._alive(),
             divergence=self._divergence(),
+            unproven=self._unproven,
             error=self._error,
         )
 
@@ -272,7 +315,11 @@ class CellRun:
         if not self.initiator.attempt.established:
             return None
         return read_traffic(
-            packets, self.initiator.connection, self._esp_keys, self._sent, self._answered
+            packets,
+            self.initiator.connection,
+            self._wire_addresses,
+            self._esp_keys,
+            (self._sent, self._answered),
         )
 
     def _delete_seen(self, messages: list[WireMessage]) -> bool | None:

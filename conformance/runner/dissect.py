@@ -7,14 +7,22 @@ RFC 2409 Appendix B (IV chains).
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from conformance.crypto.ciphers import CIPHERS
 from conformance.ikev1.constants import ExchangeType, PayloadType
-from conformance.ikev1.errors import DecodeError
+from conformance.ikev1.errors import DecodeError, PeerError
+from conformance.ikev1.fragments import Reassembly, is_fragment
 from conformance.ikev1.keys import phase1_iv, phase2_iv
-from conformance.ikev1.message import CipherState, Header, Message, parse_header, parse_message
+from conformance.ikev1.message import (
+    NON_ESP_MARKER,
+    CipherState,
+    Header,
+    Message,
+    parse_header,
+    parse_message,
+)
 from conformance.ikev1.payloads import Delete, Notification
 from conformance.ipsec.ip import Ipv4Packet, MalformedPacketError
 
@@ -24,7 +32,7 @@ if TYPE_CHECKING:
     from conformance.record.wireshark import IkeKey
     from conformance.runner.capture import Packet
 
-IKE_PORT = 500
+IKE_PORT, NATT_PORT = 500, 4500
 PHASE_1 = (ExchangeType.MAIN_MODE, ExchangeType.AGGRESSIVE)
 NO_KEY = "neither end tells the key of this ISAKMP SA"
 UDP = 17
@@ -46,6 +54,10 @@ class WireMessage:
     """Whether the same datagram was seen before."""
     trouble: str = ""
     """Why there is no message."""
+    fragments: int = 1
+    """In how many datagrams it came ([MS-IKEE] 3.3)."""
+    floated: bool = False
+    """Whether it went between ports 4500 (RFC 3947 4)."""
 
     @property
     def notifications(self) -> list[Notification]:
@@ -68,13 +80,32 @@ class Dissector:
         self._phase1: dict[bytes, CipherState] = {}
         self._others: dict[tuple[bytes, int], CipherState] = {}
         self._seen: set[bytes] = set()
+        self._parts: dict[str, tuple[Reassembly, int]] = {}
 
-    def read(self, time: float, source: str, data: bytes) -> WireMessage | None:
-        """Decode the next datagram; None where it has no ISAKMP header."""
+    def read(self, datagram: Datagram) -> WireMessage | None:
+        """Decode the next datagram; None where it has no ISAKMP header, or is but a fragment."""
         try:
-            header = parse_header(data)
-        except DecodeError:
+            header = parse_header(datagram.data)
+            if not is_fragment(header):
+                return replace(self._decode(datagram, header), floated=datagram.floated)
+            whole, parts = self._collect(datagram, header)
+            if not whole:
+                return None
+            message = self._decode(replace(datagram, data=whole), parse_header(whole))
+        except (DecodeError, PeerError):
             return None
+        return replace(message, fragments=parts, floated=datagram.floated)
+
+    def _collect(self, datagram: Datagram, header: Header) -> tuple[bytes | None, int]:
+        """The whole message once its last fragment is there, and of how many it was made."""
+        reassembly, parts = self._parts.pop(datagram.source, (Reassembly(), 0))
+        whole = reassembly.take(header, datagram.data)
+        if not whole:
+            self._parts[datagram.source] = (reassembly, parts + 1)
+        return whole, parts + 1
+
+    def _decode(self, datagram: Datagram, header: Header) -> WireMessage:
+        time, source, data = datagram.time, datagram.source, datagram.data
         if data in self._seen:
             return WireMessage(time, source, header, None, retransmission=True)
         self._seen.add(data)
@@ -123,18 +154,36 @@ class Dissector:
             self._others[header.cookie_i, header.message_id] = state
 
 
-def ike_datagrams(packets: Iterable[Packet]) -> Iterator[tuple[float, str, bytes]]:
-    """The UDP payloads to or from port 500: time, source address, octets."""
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """One UDP datagram with an IKE message in it."""
+
+    time: float
+    """Seconds since the epoch."""
+    source: str
+    """The address that sent it."""
+    data: bytes
+    """Without the non-ESP marker."""
+    floated: bool
+    """Whether it went to or from port 4500."""
+
+
+def ike_datagrams(packets: Iterable[Packet]) -> Iterator[Datagram]:
+    """IKE to or from port 500, and that beside ESP at port 4500 (RFC 3948 2.2)."""
     for packet in packets:
-        payload = _udp(packet)
-        if payload and IKE_PORT in UDP_HEADER.unpack_from(payload)[:2]:
-            yield packet.time, str(packet.addresses[0]), payload[UDP_HEADER.size :]
+        payload = udp_of(packet.ip)
+        ports = UDP_HEADER.unpack_from(payload)[:2] if payload else ()
+        data, source = payload[UDP_HEADER.size :], str(packet.addresses[0])
+        if NATT_PORT in ports and data.startswith(NON_ESP_MARKER):
+            yield Datagram(packet.time, source, data.removeprefix(NON_ESP_MARKER), floated=True)
+        elif IKE_PORT in ports:
+            yield Datagram(packet.time, source, data, floated=False)
 
 
-def _udp(packet: Packet) -> bytes:
-    """UDP header and payload; empty where the packet carries something else."""
+def udp_of(ip: bytes) -> bytes:
+    """UDP header and payload of an IPv4 packet; empty where it carries something else."""
     try:
-        outer = Ipv4Packet.parse(packet.ip)
+        outer = Ipv4Packet.parse(ip)
     except MalformedPacketError:
         return b""
     whole = outer.protocol == UDP and not outer.is_fragment
@@ -146,5 +195,5 @@ def dissect(
 ) -> list[WireMessage]:
     """Every IKE message of the capture in order, decrypted where ``keys`` has its ISAKMP SA."""
     dissector = Dissector(cipher, hash_name, keys)
-    read = (dissector.read(*datagram) for datagram in ike_datagrams(packets))
+    read = (dissector.read(datagram) for datagram in ike_datagrams(packets))
     return [message for message in read if message is not None]

@@ -95,6 +95,7 @@ def make_job(
         cells=tuple(cells),
         seed=seed,
         bridge=containers.BRIDGE,
+        translator=containers.TRANSLATOR_ADDRESS,
         psk=psk,
         timeout=NEGOTIATION,
     )

@@ -38,6 +38,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """What each cell's own seed derives from."""
     bridge: str
     """The interface on which all containers' packets can be seen."""
+    translator: str
+    """The address of the NAT that can stand in front of an initiator."""
     psk: str
     """The pre-shared key of every cell."""
     timeout: float

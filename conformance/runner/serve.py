@@ -93,7 +93,11 @@ class Bench:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._settings = cells.Settings(
-            seed=job.seed, psk=job.psk, timeout=job.timeout, credentials=Issued().get
+            seed=job.seed,
+            psk=job.psk,
+            timeout=job.timeout,
+            translator=job.translator,
+            credentials=Issued().get,
         )
         self._client = docker.from_env()
         self._initiators: dict[str, cells.Station] = {}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Literal
 
+from conformance.ikev1.message import NON_ESP_MARKER
+from conformance.ikev1.natt import KEEPALIVE
 from conformance.ipsec.icmp import IcmpType, echo_of
 from conformance.ipsec.inspect import Inspection, inspect, key_only_sa
-from conformance.ipsec.ip import Ipv4Packet, MalformedPacketError
+from conformance.ipsec.ip import Ipv4Packet, MalformedPacketError, Protocol
 from conformance.record.records import Traffic
+from conformance.runner.dissect import NATT_PORT, UDP_HEADER, udp_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,19 +29,21 @@ PASSING = {"forward": IcmpType.ECHO, "backward": IcmpType.ECHO_REPLY}
 def read_traffic(
     packets: Sequence[Packet],
     connection: Connection,
+    addresses: tuple[str, str],
     keys: Iterable[EspKey],
-    sent: int,
-    answered: int,
+    pings: tuple[int, int],
 ) -> Traffic:
     """Count the cell's packets; ``connection`` is the initiator's view of it.
+
+    ``addresses`` are initiator and responder on the wire, ``pings`` those sent and answered.
 
     A packet counts as decrypted where its ICV holds and it carries the echo message that
     belongs there, between the addresses of the SA's selectors.
     """
     mode: Literal["tunnel", "transport"] = "tunnel" if connection.tunnel else "transport"
     sas = [_reader(key, mode) for key in keys]
-    seen = [inspected for packet in packets if (inspected := inspect(sas, packet.ip))]
-    ends = {"forward": connection.local.address, "backward": connection.remote.address}
+    seen = [inspected for packet in packets if (inspected := inspect(sas, _bare(packet.ip)))]
+    ends = dict(zip(PASSING, addresses, strict=True))
     by_way = {
         way: [packet for packet in seen if str(packet.outer.source) == end]
         for way, end in ends.items()
@@ -55,8 +61,19 @@ def read_traffic(
         forward_decrypted=len(opened["forward"]),
         backward_decrypted=len(opened["backward"]),
         cleartext_seen=clear,
-        reason=f"{sent} echo requests sent, {answered} answered{why}",
+        reason="{} echo requests sent, {} answered".format(*pings) + why,
     )
+
+
+def _bare(ip: bytes) -> bytes:
+    """The packet without UDP around its ESP (RFC 3948 2.1)."""
+    datagram = udp_of(ip)
+    if not datagram or NATT_PORT not in UDP_HEADER.unpack_from(datagram)[:2]:
+        return ip
+    esp = datagram[UDP_HEADER.size :]
+    if esp.startswith(NON_ESP_MARKER) or esp == KEEPALIVE:
+        return ip
+    return replace(Ipv4Packet.parse(ip), protocol=Protocol.ESP, payload=esp).build()
 
 
 def _reader(key: EspKey, mode: Literal["tunnel", "transport"]) -> SecurityAssociation:

@@ -1,0 +1,100 @@
+"""What a combination asks for beyond its SAs, and whether the capture shows that it happened.
+
+RFC 3706 5.3 (DPD), RFC 3947 4 (port change), draft-dukes-ike-mode-cfg-02 2, [MS-IKEE] 3.3
+(fragments), draft-beaulieu-ike-xauth-02 3.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conformance.drivers.methods import METHODS
+from conformance.ikev1.constants import ExchangeType, NotifyType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from conformance.runner.dissect import WireMessage
+
+    Check = Callable[[Sequence[WireMessage], str, str], str | None]
+    """Messages, address of the initiator, address of the responder -> what is missing."""
+
+
+def _answered_dpd(messages: Sequence[WireMessage], *ends: str) -> str | None:
+    notified = [
+        (message.source, notification.notify_type)
+        for message in messages
+        for notification in message.notifications
+    ]
+    for asker, answerer in (ends, ends[::-1]):
+        asked, answered = (asker, NotifyType.R_U_THERE), (answerer, NotifyType.R_U_THERE_ACK)
+        if asked in notified and answered in notified:
+            return None
+    return None if _closed(messages) else "no R-U-THERE that was answered"
+
+
+def _fragmented(messages: Sequence[WireMessage], *ends: str) -> str | None:
+    silent = [end for end in ends if not any(m.fragments > 1 for m in messages if m.source == end)]
+    return f"no fragments from {' and '.join(silent)}" if silent else None
+
+
+def _configured(messages: Sequence[WireMessage], *_: str) -> str | None:
+    return _transaction(messages, "Mode Config")
+
+
+def _asked_user(messages: Sequence[WireMessage], *_: str) -> str | None:
+    return _transaction(messages, "XAUTH")
+
+
+def _transaction(messages: Sequence[WireMessage], what: str) -> str | None:
+    found = any(message.header.exchange is ExchangeType.TRANSACTION for message in messages)
+    return None if found else f"no Transaction exchange, so no {what}"
+
+
+def _port_changed(messages: Sequence[WireMessage], *_: str) -> str | None:
+    floated = {message.source for message in messages if message.floated}
+    return None if len(floated) > 1 else "IKE did not go on at port 4500"
+
+
+def _rekeyed(messages: Sequence[WireMessage], *_: str) -> str | None:
+    quick = {
+        message.header.message_id
+        for message in messages
+        if message.header.exchange is ExchangeType.QUICK_MODE
+    }
+    return None if len(quick) > 1 else "no second Quick Mode"
+
+
+CHECKS: dict[tuple[str, str], Check] = {
+    ("event", "dpd"): _answered_dpd,
+    ("event", "rekey"): _rekeyed,
+    ("fragmentation", "yes"): _fragmented,
+    ("mode_config", "pull"): _configured,
+    ("mode_config", "push"): _configured,
+    ("nat", "initiator"): _port_changed,
+    **{("auth", name): _asked_user for name, method in METHODS.items() if method.user},
+}
+"""(factor, level) -> what must be seen."""
+
+
+def unproven(
+    combination: Mapping[str, str], messages: Sequence[WireMessage], initiator: str, responder: str
+) -> tuple[str, ...]:
+    """What ``combination`` asks for and the capture lacks, each as ``factor=level: reason``."""
+    found = (
+        (factor, level, CHECKS[factor, level](messages, initiator, responder))
+        for factor, level in combination.items()
+        if (factor, level) in CHECKS
+    )
+    return tuple(f"{factor}={level}: {missing}" for factor, level, missing in found if missing)
+
+
+def _closed(messages: Sequence[WireMessage]) -> bool:
+    """Whether encrypted Informationals passed that no key opens; between two plutos, for one."""
+    return any(
+        message.header.exchange is ExchangeType.INFORMATIONAL
+        and message.header.encrypted
+        and message.message is None
+        and not message.retransmission
+        for message in messages
+    )
