@@ -35,7 +35,7 @@ class AggressiveMode(Phase1):
     def start(self, now: float) -> None:
         """Send the first message."""
         offer = self.offer()
-        self.sa_i, self.committed = write_body(offer), self.context.config.phase1[0]
+        self.sa_i, self.committed = write_body(offer), self.proposals[0]
         self.send(Step((offer, *_keys_and_identity(self))), now)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conformance.ikev1 import receiving, rules
+from conformance.ikev1.acknowledged import Acknowledged
 from conformance.ikev1.aggressive_mode import AggressiveMode
 from conformance.ikev1.capabilities import Capabilities
 from conformance.ikev1.config import PROTOCOLS, XAUTH_USERS
@@ -21,14 +22,17 @@ from conformance.ikev1.informational import Informational
 from conformance.ikev1.main_mode import MainMode
 from conformance.ikev1.message import NO_COOKIE
 from conformance.ikev1.natt import KEEPALIVE, NatTraversal
+from conformance.ikev1.new_group_mode import NewGroupMode
 from conformance.ikev1.payloads import Delete, Notification
 from conformance.ikev1.phase_2 import Phase2
+from conformance.ikev1.private_groups import private_name
 from conformance.ikev1.quick_mode import QuickMode
-from conformance.ikev1.state_table import State
+from conformance.ikev1.state_table import ENDED, State
 from conformance.ikev1.status import Lifetimes
 from conformance.ikev1.transaction import Transaction
 
 if TYPE_CHECKING:
+    from conformance.crypto.dh import GroupParameters
     from conformance.ikev1.context import Address, Child, Context
     from conformance.ikev1.errors import PeerError
     from conformance.ikev1.exchange import Exchange
@@ -56,6 +60,7 @@ class Association:
         self.rekeys: int | None = None
         """The inbound SPI of the pair that its first Quick Mode is to replace."""
         self.quick_mode_wanted = role is Role.INITIATOR
+        self._leaving = False
         nat = context.config.nat_traversal
         traversal = NatTraversal(nat, context.local) if nat and context.local else None
         self.capabilities = Capabilities(context.config, nat=traversal)
@@ -89,11 +94,22 @@ class Association:
         return self.phase_2.isakmp_sa
 
     @property
+    def stands(self) -> bool:
+        """Whether the ISAKMP SA may be used."""
+        return self.isakmp_sa is not None and not self.deleted
+
+    @property
+    def half_open(self) -> bool:
+        """Whether phase 1 is under way."""
+        return self.phase_1.state not in ENDED
+
+    @property
     def finished(self) -> bool:
         """Whether the endpoint may forget it; a responder that accepted nothing yet is nothing."""
         main = self.phase_1
         nothing_yet = main.role is Role.RESPONDER and main.state is State.EXPECT_SA
-        return self.deleted or nothing_yet or main.state is State.FAILED
+        gone = self.deleted and not any(self.phase_2.unanswered())
+        return gone or nothing_yet or main.state is State.FAILED
 
     @property
     def peer_id(self) -> bytes:
@@ -137,9 +153,21 @@ class Association:
             self.terminate(now)
         elif question := formalities.next_question():
             self.phase_2.begin(Transaction).ask(question, now)
+        elif formalities.done and (wanted := self._next_group()):
+            self.propose_group(*wanted, now)
         elif formalities.done and self.quick_mode_wanted:
             self.quick_mode_wanted = False
             self.start_quick_mode(now, self.rekeys)
+
+    def _next_group(self) -> tuple[int, GroupParameters] | None:
+        """What we have to propose before Quick Mode; None once it is agreed on."""
+        policy, known = self.context.config.new_groups, self.context.private_groups
+        groups = policy.groups if policy and self.quick_mode_wanted else ()
+        return next((one for one in groups if private_name(one[0]) not in known), None)
+
+    def propose_group(self, number: int, parameters: GroupParameters, now: float) -> None:
+        """Agree on a group under a private number (RFC 2409 5.6)."""
+        self.phase_2.begin(NewGroupMode).propose(number, parameters, now)
 
     def _begin_life(self, now: float) -> None:
         agreement, cookie_i = self.phase_1.agreement, self.phase_1.cookie_i
@@ -158,6 +186,7 @@ class Association:
 
     def start_quick_mode(self, now: float, replaces: int | None = None) -> None:
         """Negotiate a further pair of SAs, to replace one where its inbound SPI is given."""
+        self.context.require_group(self.context.config.phase2[0].pfs)
         message_id = int.from_bytes(self.context.random_nonzero(4))
         exchange = self.new_quick_mode(Role.INITIATOR, message_id)
         exchange.replaces = replaces
@@ -197,7 +226,8 @@ class Association:
 
     def inform(self, payload: Payload, now: float) -> None:
         """Send a Notify or Delete in an exchange of its own."""
-        self.phase_2.begin(Informational).start(payload, now)
+        answered = isinstance(payload, Delete) and self.context.config.acknowledged_deletes
+        self.phase_2.begin(Acknowledged if answered else Informational).start(payload, now)
 
     def notify(self, exchange: Exchange, error: PeerError, now: float) -> None:
         """Answer an error; an Informational is never answered with one (RFC 2408 5.15)."""
@@ -233,11 +263,22 @@ class Association:
         self.context.forget_child(child, by_peer=False)
 
     def terminate(self, now: float) -> None:
-        """Tell the peer that the ISAKMP SA is gone; a phase 1 under way is given up."""
+        """Tell the peer that the ISAKMP SA is gone; a phase 1 under way is given up.
+
+        Deletes that wait for an answer need the ISAKMP SA until they have it.
+        """
         self._abandon("terminated")
+        self._leaving = any(self.phase_2.unanswered())
+        if self._leaving:
+            return
         if self.isakmp_sa is not None and not self.deleted:
             self.inform(Delete(Protocol.ISAKMP, (self.cookies,)), now)
             self.forget_isakmp(by_peer=False)
+
+    def leave(self, now: float) -> None:
+        """Go on with terminate() once nothing waits for an answer."""
+        if self._leaving:
+            self.terminate(now)
 
     def forget(self, reason: str) -> None:
         """Remove the ISAKMP SA and its children without a word to the peer."""
@@ -257,8 +298,10 @@ class Association:
         self.context.events.append(IsakmpDeleted(sa.cookie_i, sa.cookie_r, by_peer))
 
     def _abandon(self, reason: str) -> None:
+        kept = self.phase_2.unanswered()
         for exchange in (self.phase_1, *self.phase_2):
-            exchange.fail(reason)
+            if not any(exchange is one for one in kept):
+                exchange.fail(reason)
 
     # -- time -----------------------------------------------------------------------------------
 
@@ -273,6 +316,7 @@ class Association:
         """Let every exchange repeat what is due."""
         for exchange in (self.phase_1, *self.phase_2):
             exchange.handle_timer(now)
+        self.leave(now)
         self._watch_the_peer(now)
         self._keep_the_mapping(now)
 

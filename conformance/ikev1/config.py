@@ -20,8 +20,10 @@ from conformance.ikev1.policies import (
     LifetimePolicy,
     ModeConfigPolicy,
     NatPolicy,
+    NewGroupPolicy,
     XauthPolicy,
 )
+from conformance.ikev1.private_groups import PRIVATE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -68,6 +70,12 @@ def _known(kind: str, name: str, names: Iterable[str]) -> None:
         raise LocalError(f"unknown {kind} {name!r}; known are {', '.join(known)}")
 
 
+def _known_group(name: str) -> None:
+    """Whether the peers have agreed on a private one shows when it is used."""
+    if name not in PRIVATE_NAMES:
+        _known("group", name, [*GROUPS, "private-32768 to private-65535"])
+
+
 def _known_cipher(name: str, rows: Container[str]) -> None:
     """Too many key lengths have a row for all to be listed."""
     if name not in rows:
@@ -92,7 +100,7 @@ class Phase1Proposal:
     def __post_init__(self) -> None:
         _known_cipher(self.cipher, CIPHERS)
         _known("hash", self.hash, HASHES)
-        _known("group", self.group, GROUPS)
+        _known_group(self.group)
         _known("authentication method", self.auth, AUTH_METHODS)
 
 
@@ -118,7 +126,7 @@ class Phase2Proposal:
         _known("mode", self.mode, MODES)
         _known("protocol", self.protocol, PROTOCOLS)
         if self.pfs is not None:
-            _known("group", self.pfs, GROUPS)
+            _known_group(self.pfs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +173,10 @@ class Config:
     """Fragmentation; None neither announces it nor takes fragments."""
     nat_traversal: NatPolicy | None = None
     """NAT traversal; None neither announces it nor looks for NATs."""
+    new_groups: NewGroupPolicy | None = None
+    """Our part in New Group Mode; None neither proposes groups nor takes any."""
+    acknowledged_deletes: bool = False
+    """Whether our Deletes want an answer (draft-ietf-ipsec-ike-01 5.7)."""
     lifetimes: LifetimePolicy | None = None
     """What is done as SAs grow old; None leaves them to their user."""
     responder_lifetime: bool = False

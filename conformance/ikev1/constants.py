@@ -57,7 +57,7 @@ FIRST_PRIVATE_PAYLOAD = 128
 
 
 class ExchangeType(NamedNumber):
-    """RFC 2408 3.1, RFC 2409 Appendix A."""
+    """RFC 2408 3.1, RFC 2409 Appendix A; 34 draft-ietf-ipsec-ike-01 Appendix A."""
 
     BASE = 1
     MAIN_MODE = 2
@@ -67,6 +67,7 @@ class ExchangeType(NamedNumber):
     TRANSACTION = 6
     QUICK_MODE = 32
     NEW_GROUP_MODE = 33
+    ACKNOWLEDGED_INFORMATIONAL = 34
 
 
 class ConfigurationType(NamedNumber):

@@ -6,12 +6,16 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from conformance.crypto.dh import GROUPS
+from conformance.ikev1.constants import NotifyType
+from conformance.ikev1.errors import LocalError, PeerError
 from conformance.ikev1.events import ChildDeleted
 from conformance.ikev1.lifetimes import Lives
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from conformance.crypto.group import GroupRow
     from conformance.crypto.random import RandomSource
     from conformance.ikev1.config import Config
     from conformance.ikev1.deviations import Seams
@@ -54,6 +58,25 @@ class Context:
     """Peers spoken to from port 4500, with the non-ESP marker (RFC 3947 4)."""
     isakmp_lives: Lives[bytes] = field(default_factory=Lives)
     """By the initiator's cookie."""
+    private_groups: dict[str, GroupRow] = field(default_factory=dict)
+    """What New Group Mode agreed on, by name (RFC 2409 5.6)."""
+
+    def group(self, name: str) -> GroupRow:
+        """A group by its name; raises PeerError for a private one that was not agreed on."""
+        row = GROUPS.get(name) or self.private_groups.get(name)
+        if row is None:
+            reason = f"group {name} was not agreed on"
+            raise PeerError(NotifyType.NO_PROPOSAL_CHOSEN, reason, fatal=True)
+        return row
+
+    def knows_group(self, name: str) -> bool:
+        """Whether a group can be used."""
+        return name in GROUPS or name in self.private_groups
+
+    def require_group(self, name: str | None) -> None:
+        """Raise LocalError for a private group that was not agreed on; None needs none."""
+        if name is not None and not self.knows_group(name):
+            raise LocalError(f"group {name} was not agreed on")
 
     def forget_child(self, child: Child, *, by_peer: bool) -> None:
         """A pair of SAs is gone."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable, Iterable
 
+    from conformance.crypto.dh import GroupParameters
     from conformance.crypto.random import RandomSource
     from conformance.ikev1.config import Config
     from conformance.ikev1.events import Event
@@ -77,14 +78,16 @@ class Endpoint:
         self, now: float, *, replaces: bytes | None = None, rekeys: int | None = None
     ) -> None:
         cookie_i = self._context.random_nonzero(COOKIE_SIZE)
-        known = [one.address for one in self._associations.values() if one.isakmp_sa]
+        known = [one.address for one in self._associations.values() if one.stands]
         floated = [address for address in known if address in self._context.marked]
         remote = floated[-1] if floated else self.remote  # RFC 3947 4: begin where it is now
+        if not any(self._context.knows_group(one.group) for one in self.config.phase1):
+            self._context.require_group(self.config.phase1[0].group)
         association = Association(self._context, Role.INITIATOR, remote, cookie_i)
         self._associations[cookie_i] = association
         association.replaces, association.rekeys = replaces, rekeys
         association.quick_mode_wanted = replaces is None
-        standing = any(one.isakmp_sa for one in self._associations.values())
+        standing = any(one.stands for one in self._associations.values())
         association.capabilities.first_contact = self.config.initial_contact and not standing
         association.start(now)
 
@@ -92,9 +95,13 @@ class Endpoint:
         """Negotiate a further pair of SAs under the youngest ISAKMP SA; LocalError without one."""
         self._youngest().start_quick_mode(now)
 
+    def propose_group(self, number: int, parameters: GroupParameters, now: float) -> None:
+        """Agree on a group under a private number, from 32768 on; LocalError without an SA."""
+        self._youngest().propose_group(number, parameters, now)
+
     def terminate(self, now: float) -> None:
         """Delete every child, then every ISAKMP SA; give up whatever is under way."""
-        if any(one.isakmp_sa for one in self._associations.values()):
+        if any(one.stands for one in self._associations.values()):
             youngest = self._youngest()
             for child in list(self._context.children.values()):
                 youngest.delete_child(child, now)
@@ -175,7 +182,7 @@ class Endpoint:
         """A new association for a first message; None where it is none."""
         answered = EXCHANGES[self.config.exchange]
         first = header.exchange is answered and header.cookie_r == NO_COOKIE
-        half_open = sum(one.isakmp_sa is None for one in self._associations.values())
+        half_open = sum(one.half_open for one in self._associations.values())
         if not first or header.cookie_i == NO_COOKIE or half_open >= _MOST_HALF_OPEN:
             return None
         association = Association(self._context, Role.RESPONDER, address, header.cookie_i)
@@ -186,13 +193,13 @@ class Endpoint:
         """The peer holds nothing else with us, so neither do we (RFC 2407 4.6.3.3)."""
         association.capabilities.peer_first_contact = False
         for one in list(self._associations.values()):
-            if one is not association and one.isakmp_sa and one.peer_id == association.peer_id:
+            if one is not association and one.stands and one.peer_id == association.peer_id:
                 one.forget("the peer began anew")
 
     def _age_child(self, spi: int, due: Due, now: float) -> None:
         """Replace or delete a pair of SAs."""
         self._context.events.append(LifetimeReached(spi.to_bytes(4), due.value))
-        standing = [one for one in self._associations.values() if one.isakmp_sa]
+        standing = [one for one in self._associations.values() if one.stands]
         child = self._context.children[spi]
         if due is not Due.REPLACE and standing:
             standing[-1].delete_child(child, now)
@@ -212,7 +219,7 @@ class Endpoint:
             self._associations[cookie_i].terminate(now)
 
     def _youngest(self) -> Association:
-        standing = [one for one in self._associations.values() if one.isakmp_sa]
+        standing = [one for one in self._associations.values() if one.stands]
         if not standing:
             raise LocalError("no ISAKMP SA stands")
         return standing[-1]

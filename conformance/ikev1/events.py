@@ -10,6 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from conformance.crypto.group import GroupParameters
     from conformance.ikev1.constants import ExchangeType, NotifyType, Protocol
     from conformance.ikev1.errors import Divergence
     from conformance.ikev1.payloads import Identification, Notification
@@ -83,6 +84,17 @@ class ChildInstalled:
     """Whether packets travel in UDP (RFC 3948)."""
     original_addresses: tuple[str, ...] = ()
     """NAT-OAi and NAT-OAr as the peer knows them, in transport mode (RFC 3947 5.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupAgreed:
+    """New Group Mode has ended well: a group may be used by its private number."""
+
+    role: Role
+    number: int
+    name: str
+    """What configurations call it: private-32768."""
+    parameters: GroupParameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +263,7 @@ Event = (
     | PeerDead
     | UserAuthenticated
     | ConfigurationReceived
+    | GroupAgreed
     | LifetimeReached
 )
 """Whatever Endpoint.next_event() returns."""

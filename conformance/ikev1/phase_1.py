@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from conformance.crypto.ciphers import CIPHERS
-from conformance.crypto.dh import GROUPS, KeyPair
 from conformance.ikev1 import diagnose, keys
 from conformance.ikev1.authentication import METHODS, Method
 from conformance.ikev1.constants import PayloadType
@@ -33,6 +32,7 @@ from conformance.ikev1.state_table import ENDED, State
 
 if TYPE_CHECKING:
     from conformance.crypto.certificates import Certificate
+    from conformance.crypto.dh import KeyPair
     from conformance.ikev1.capabilities import Capabilities
     from conformance.ikev1.config import Phase1Proposal
     from conformance.ikev1.errors import Divergence
@@ -67,6 +67,7 @@ class Phase1(Exchange):
     peer_certificate: Certificate | None = None
     """What the peer sent so that we can encrypt to it (RFC 2409 5.3)."""
     _pair: KeyPair | None = field(default=None, repr=False)
+    _proposals: tuple[Phase1Proposal, ...] = ()
 
     @property
     def auth(self) -> str | None:
@@ -81,6 +82,14 @@ class Phase1(Exchange):
         if self.committed is None:
             raise LocalError("phase 1 has not been negotiated yet")
         return self.committed
+
+    @property
+    def proposals(self) -> tuple[Phase1Proposal, ...]:
+        """What is configured and can be used: private groups only once they are agreed on."""
+        if not self._proposals:
+            known, configured = self.context.knows_group, self.context.config.phase1
+            self._proposals = tuple(one for one in configured if known(one.group))
+        return self._proposals
 
     @property
     def method(self) -> Method:
@@ -110,13 +119,13 @@ class Phase1(Exchange):
 
     def offer(self) -> SecurityAssociation:
         """Everything configured, as the initiator's SA payload."""
-        return PHASE_1_NEGOTIATION.offer(self.context.config.phase1, b"")
+        return PHASE_1_NEGOTIATION.offer(self.proposals, b"")
 
     def choose(self, message: Message) -> SecurityAssociation:
         """Responder: draw a cookie and answer the offer; raises PeerError."""
         self.cookie_r = self.context.random_nonzero(COOKIE_SIZE)
         self.sa_i = message.body(PayloadType.SA)
-        offered, configured = message.one(SecurityAssociation), self.context.config.phase1
+        offered, configured = message.one(SecurityAssociation), self.proposals
         agreement = PHASE_1_NEGOTIATION.choose(offered, configured, b"")
         self._note_sa(message, agreement)
         self.sa_r = write_body(agreement.sa)
@@ -125,7 +134,7 @@ class Phase1(Exchange):
     def check_choice(self, message: Message) -> None:
         """Initiator: the answer is one of our transforms as offered; raises PeerError."""
         self.cookie_r = message.header.cookie_r
-        answer, configured = message.one(SecurityAssociation), self.context.config.phase1
+        answer, configured = message.one(SecurityAssociation), self.proposals
         self._note_sa(message, PHASE_1_NEGOTIATION.verify(self.offer(), answer, configured))
         self.sa_r = message.body(PayloadType.SA)
 
@@ -137,7 +146,7 @@ class Phase1(Exchange):
 
     def draw_key_exchange(self) -> tuple[KeyExchange, Nonce]:
         """Draw our ephemeral key and nonce, and remember them under our role."""
-        self._pair = GROUPS[self.proposal.group].generate(self.context.random)
+        self._pair = self.context.group(self.proposal.group).generate(self.context.random)
         nonce = self.context.random(self.context.config.nonce_size)
         if self.role is Role.INITIATOR:
             self.g_xi, self.nonce_i = self._pair.public, nonce

@@ -1,6 +1,6 @@
 """The exchanges under one ISAKMP SA: made, remembered and found by message ID.
 
-RFC 2409 5.5 and 5.7, draft-dukes-ike-mode-cfg-02 3.1.
+RFC 2409 5.5 to 5.7, draft-dukes-ike-mode-cfg-02 3.1.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from conformance.ikev1 import rules
+from conformance.ikev1.acknowledged import Acknowledged
 from conformance.ikev1.errors import LocalError
 from conformance.ikev1.events import Role
 from conformance.ikev1.exchange import Exchange
 from conformance.ikev1.informational import Informational
+from conformance.ikev1.new_group_mode import NewGroupMode
 from conformance.ikev1.quick_mode import QuickMode
 from conformance.ikev1.state_table import ENDED, State
 from conformance.ikev1.transaction import Transaction
@@ -43,8 +45,13 @@ _KINDS: dict[type[Exchange], Kind] = {
     QuickMode: Kind(rules.QUICK_MODE, State.EXPECT_HASH_2),
     Transaction: Kind(rules.TRANSACTION, State.EXPECT_HASH_2),
     Informational: Kind(rules.INFORMATIONAL, State.DONE),
+    Acknowledged: Kind(rules.ACKNOWLEDGED, State.EXPECT_HASH_2),
+    NewGroupMode: Kind(rules.NEW_GROUP_MODE, State.EXPECT_HASH_2),
 }
 """The kinds of exchanges by their class."""
+
+
+_ASKING = _KINDS[Acknowledged]
 
 
 @dataclass(slots=True)
@@ -70,6 +77,12 @@ class Phase2:
     def find(self, message_id: int) -> Exchange | None:
         """The exchange with this message ID; None where none is remembered."""
         return self._exchanges.get(message_id)
+
+    def unanswered(self) -> list[Acknowledged]:
+        """Our own words that still wait for their answer; they outlive the ISAKMP SA."""
+        return [
+            one for one in self if isinstance(one, Acknowledged) and one.state is _ASKING.answer
+        ]
 
     def begin(self, kind: type[E]) -> E:
         """An exchange of our own, under a fresh message ID."""

@@ -6,6 +6,10 @@ RFC 3706 (DPD), RFC 2407 4.5.4 and 4.6.3 (lifetimes and status notifies).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from conformance.crypto.group import GroupParameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,16 @@ class ModeConfigPolicy:
     """Whether the gateway begins; else the host asks."""
     values: tuple[tuple[str, bytes], ...] = ()
     """Names and values that the gateway has, or that the host asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewGroupPolicy:
+    """Which groups of our own we bring along, and whether we take any (RFC 2409 5.6)."""
+
+    groups: tuple[tuple[int, GroupParameters], ...] = ()
+    """Initiator: numbers from 32768 and groups to agree on before the first Quick Mode."""
+    accept: bool = False
+    """Whether we take groups that a peer proposes."""
 
 
 @dataclass(frozen=True, slots=True)

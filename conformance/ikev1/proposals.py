@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from conformance.crypto.ciphers import CIPHERS
-from conformance.crypto.dh import GROUPS
 from conformance.crypto.macs import MACS
 from conformance.crypto.prf import HASHES
 from conformance.ikev1.attributes import (
@@ -33,6 +32,7 @@ from conformance.ikev1.constants import (
 from conformance.ikev1.describe import describe_value
 from conformance.ikev1.errors import Divergence, PeerError
 from conformance.ikev1.payloads import Proposal, SecurityAssociation, Transform
+from conformance.ikev1.private_groups import group_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -260,13 +260,13 @@ def _phase_1_values(proposal: Phase1Proposal) -> list[tuple[str, int]]:
         ("encryption algorithm", cipher.ike_id),
         *_key_length("key length", cipher.key_length),
         ("hash algorithm", HASHES[proposal.hash].ike_id),
-        ("group description", GROUPS[proposal.group].ike_id),
+        ("group description", group_number(proposal.group)),
         ("authentication method", AUTH_METHODS[proposal.auth]),
     ]
 
 
 def _phase_2_values(proposal: Phase2Proposal) -> list[tuple[str, int]]:
-    pfs = [] if proposal.pfs is None else [("group description", GROUPS[proposal.pfs].ike_id)]
+    pfs = [] if proposal.pfs is None else [("group description", group_number(proposal.pfs))]
     return [
         *_key_length("key length", CIPHERS[proposal.cipher].key_length),
         ("authentication algorithm", MACS[proposal.integrity].attribute_id),

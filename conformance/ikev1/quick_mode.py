@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from conformance.crypto.ciphers import CIPHERS
-from conformance.crypto.dh import GROUPS, KeyPair
 from conformance.crypto.macs import MACS
 from conformance.ikev1 import diagnose, keys, status
 from conformance.ikev1.attributes import PHASE_2
@@ -45,6 +44,7 @@ from conformance.ikev1.status import NO_LIMITS, Lifetimes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from conformance.crypto.dh import KeyPair
     from conformance.ikev1.config import Config, Phase2Proposal
     from conformance.ikev1.isakmp_sa import IsakmpSa
     from conformance.ikev1.message import Message
@@ -138,7 +138,7 @@ class QuickMode(Exchange):
         """Our KE payload, or nothing without PFS."""
         if pfs is None:
             return ()
-        self._pair = GROUPS[pfs].generate(self.context.random)
+        self._pair = self.context.group(pfs).generate(self.context.random)
         return (KeyExchange(self._pair.public),)
 
     def take_key_exchange(self, message: Message) -> None:

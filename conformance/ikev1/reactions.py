@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from conformance.ikev1.config import PROTOCOLS
 from conformance.ikev1.constants import NotifyType, Protocol
 from conformance.ikev1.errors import PeerError
+from conformance.ikev1.new_group_mode import NewGroupMode
 from conformance.ikev1.quick_mode import QuickMode
 from conformance.ikev1.state_table import ENDED
 
@@ -56,11 +57,11 @@ def _deleted_by_peer(association: Association, protocol: Protocol, spi: bytes) -
 
 
 def _peer_refused(association: Association, notification: Notification) -> None:
-    """Fail the Quick Mode that an error speaks of: by SPI, else the only one under way."""
+    """Fail the negotiation that an error speaks of: by SPI, else the only one under way."""
     pending = [
         exchange
         for exchange in association.phase_2
-        if isinstance(exchange, QuickMode) and exchange.state not in ENDED
+        if isinstance(exchange, (QuickMode, NewGroupMode)) and exchange.state not in ENDED
     ]
     named = [one for one in pending if one.is_about(notification.spi)]
     for exchange in named or (pending if len(pending) == 1 else []):

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from conformance.ikev1.acknowledged import Acknowledged
 from conformance.ikev1.constants import ExchangeType, NotifyType
 from conformance.ikev1.errors import DecodeError, PeerError
 from conformance.ikev1.events import Role
 from conformance.ikev1.fragments import is_fragment
 from conformance.ikev1.informational import Informational
 from conformance.ikev1.message import parse_header, parse_message
+from conformance.ikev1.new_group_mode import NewGroupMode
 from conformance.ikev1.payloads import Notification
 from conformance.ikev1.quick_mode import QuickMode
 from conformance.ikev1.reactions import act_upon
@@ -37,6 +39,9 @@ def receive(
         return
     if _is_stale(association, header, address):
         association.reject(PeerError(NotifyType.INVALID_FLAGS, "on port 500 after the port change"))
+        return
+    if association.deleted and header.exchange is not ExchangeType.ACKNOWLEDGED_INFORMATIONAL:
+        association.reject(PeerError(NotifyType.INVALID_COOKIE, "the ISAKMP SA was deleted"))
         return
     association.phase_1.address = address
     _RECEIVERS.get(header.exchange, _refuse)(association, header, data, now)
@@ -138,6 +143,36 @@ def _receive_informational(
             association.install(negotiation, now)
 
 
+def _receive_acknowledged(
+    association: Association, header: Header, data: bytes, now: float
+) -> None:
+    if association.isakmp_sa is None:
+        _refuse(association, header, data, now)
+        return
+    exchange = association.phase_2.find(header.message_id)
+    if exchange is None:
+        exchange = association.phase_2.new(Acknowledged, Role.RESPONDER, header.message_id)
+    before = exchange.state
+    _deliver(association, exchange, header, data, now)
+    asked = isinstance(exchange, Acknowledged) and exchange.role is Role.RESPONDER
+    if asked and isinstance(exchange, Informational) and exchange.state is not before:
+        act_upon(association, exchange, now)
+    association.leave(now)
+
+
+def _receive_new_group(association: Association, header: Header, data: bytes, now: float) -> None:
+    if association.isakmp_sa is None:
+        _refuse(association, header, data, now)
+        return
+    exchange = association.phase_2.find(header.message_id)
+    if exchange is None:
+        exchange = association.phase_2.new(NewGroupMode, Role.RESPONDER, header.message_id)
+    before = exchange.state
+    _deliver(association, exchange, header, data, now)
+    if exchange.state is State.DONE is not before:
+        association.go_on(now)
+
+
 def _receive_in_the_clear(association: Association, header: Header, data: bytes) -> None:
     """A notify before the ISAKMP SA stands; afterwards nobody may speak in the clear."""
     phase_1 = association.phase_1
@@ -183,4 +218,6 @@ _RECEIVERS: dict[int, Callable[[Association, Header, bytes, float], None]] = {
     ExchangeType.QUICK_MODE: _receive_quick_mode,
     ExchangeType.TRANSACTION: _receive_transaction,
     ExchangeType.INFORMATIONAL: _receive_informational,
+    ExchangeType.ACKNOWLEDGED_INFORMATIONAL: _receive_acknowledged,
+    ExchangeType.NEW_GROUP_MODE: _receive_new_group,
 }

@@ -1,15 +1,18 @@
 """The state tables: what is taken in which state, who handles it, and what comes next.
 
-RFC 2409 5.1 to 5.4 (phase 1 by authentication method), 5.5 (Quick Mode), 5.7 (Informational).
+RFC 2409 5.1 to 5.4 (phase 1 by authentication method), 5.5 (Quick Mode), 5.6 (New Group
+Mode), 5.7 (Informational).
 What has no row is refused. Payloads that may accompany any message of phase 1 are those of
 RFC 2408 4.5 and RFC 3947 3.
 """
 
 from __future__ import annotations
 
+from conformance.ikev1 import acknowledged as ack
 from conformance.ikev1 import aggressive_mode as am
 from conformance.ikev1 import informational as info
 from conformance.ikev1 import main_mode as mm
+from conformance.ikev1 import new_group_mode as ng
 from conformance.ikev1 import quick_mode as qm
 from conformance.ikev1 import transaction as ta
 from conformance.ikev1.constants import PayloadType as P
@@ -142,4 +145,24 @@ INFORMATIONAL = (
     Rule(_R, None, _H1,  _CRYPT, _HASH, (),      _INFO_MAY, info.take, _DONE),
 )
 """Under an ISAKMP SA; the sender is the initiator of its own little exchange."""
+
+ACKNOWLEDGED = (
+    #  HDR*, HASH(1), Ni, N/D  -->
+    #                          <--  HDR*, HASH(2), Nr, N/D
+    #
+    #  role  auth  state flag    first  required optional   handler      next
+    Rule(_R, None, _H1,  _CRYPT, _HASH, _NONCE,  _INFO_MAY, ack.answer,  _DONE),
+    Rule(_I, None, _H2,  _CRYPT, _HASH, _NONCE,  _INFO_MAY, ack.confirm, _DONE),
+)
+"""The same with an answer."""
+
+NEW_GROUP_MODE = (
+    #  HDR*, HASH(1), SA  -->
+    #                     <--  HDR*, HASH(2), SA
+    #
+    #  role  auth  state flag    first     required optional  handler     next
+    Rule(_R, None, _H1,  _CRYPT, _HASH_SA, (),      _QM3_MAY, ng.answer,  _DONE),
+    Rule(_I, None, _H2,  _CRYPT, _HASH_SA, (),      _QM3_MAY, ng.confirm, _DONE),
+)
+"""A private group."""
 # fmt: on
