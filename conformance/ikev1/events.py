@@ -46,22 +46,47 @@ class IsakmpEstablished:
 
 
 @dataclass(frozen=True, slots=True)
+class Protection:
+    """One protocol of a pair of SAs, in both directions; what does not apply is "none" or empty."""
+
+    protocol: str
+    """ah, esp or ipcomp."""
+    spi_in: int
+    """Chosen by us; packets to us carry it. The CPI of IPComp."""
+    spi_out: int
+    """Chosen by the peer; packets to it carry it."""
+    cipher: str = "none"
+    integrity: str = "none"
+    compression: str = "none"
+    encryption_key_in: bytes = field(default=b"", repr=False)
+    """With the salt behind it, where the transform has one (RFC 4106 8.1)."""
+    integrity_key_in: bytes = field(default=b"", repr=False)
+    encryption_key_out: bytes = field(default=b"", repr=False)
+    integrity_key_out: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ChildInstalled:
-    """Quick Mode has ended well: a pair of one-way SAs is to be installed."""
+    """Quick Mode has ended well: a pair of one-way SAs, or of bundles, is to be installed.
+
+    The SPIs and keys of its own are those of the outermost protocol.
+    """
 
     role: Role
     cookie_i: bytes
     cookie_r: bytes
     message_id: int
     protocol: str
+    """The whole suite: esp, ah, ah+esp, esp+ipcomp ..."""
     mode: str
+    """Of a bundle in tunnel mode the innermost protocol makes the one tunnel (RFC 2401 4.5)."""
     cipher: str
+    """As agreed for ESP."""
     integrity: str
+    """As agreed for ESP, or for AH alone."""
     pfs: str | None
-    spi_in: int
-    """Chosen by us; packets to us carry it."""
-    spi_out: int
-    """Chosen by the peer; packets to it carry it."""
+    protections: tuple[Protection, ...]
+    """Every protocol of the suite, outermost first: AH, ESP, IPComp."""
     local_selector: Identification
     remote_selector: Identification
     lifetime_seconds: int
@@ -70,10 +95,6 @@ class ChildInstalled:
     """What the chosen transform says; None where it says nothing."""
     notifications: tuple[Notification, ...]
     """What the peer chained to its Quick Mode messages."""
-    encryption_key_in: bytes = field(repr=False)
-    integrity_key_in: bytes = field(repr=False)
-    encryption_key_out: bytes = field(repr=False)
-    integrity_key_out: bytes = field(repr=False)
     lifetime_kilobytes: int | None = None
     """The lower of what was agreed on the wire and what is configured; None without a limit."""
     peer_replay_detection: bool | None = None
@@ -84,6 +105,38 @@ class ChildInstalled:
     """Whether packets travel in UDP (RFC 3948)."""
     original_addresses: tuple[str, ...] = ()
     """NAT-OAi and NAT-OAr as the peer knows them, in transport mode (RFC 3947 5.2)."""
+    esn: bool = False
+    """Whether sequence numbers have 64 bits (RFC 4304)."""
+
+    @property
+    def spi_in(self) -> int:
+        """The outermost inbound SPI, which names the pair."""
+        return self.protections[0].spi_in
+
+    @property
+    def spi_out(self) -> int:
+        """The outermost outbound SPI."""
+        return self.protections[0].spi_out
+
+    @property
+    def encryption_key_in(self) -> bytes:
+        """Of the outermost protocol."""
+        return self.protections[0].encryption_key_in
+
+    @property
+    def integrity_key_in(self) -> bytes:
+        """Of the outermost protocol."""
+        return self.protections[0].integrity_key_in
+
+    @property
+    def encryption_key_out(self) -> bytes:
+        """Of the outermost protocol."""
+        return self.protections[0].encryption_key_out
+
+    @property
+    def integrity_key_out(self) -> bytes:
+        """Of the outermost protocol."""
+        return self.protections[0].integrity_key_out
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from conformance.ikev1.config import PROTOCOLS
 from conformance.ikev1.constants import FLAG_COMMIT, ExchangeType, NotifyType, Protocol
 from conformance.ikev1.context import Child
 from conformance.ikev1.errors import Divergence, LocalError, PeerError
-from conformance.ikev1.events import ChildInstalled, Role
+from conformance.ikev1.events import ChildInstalled, Protection, Role
 from conformance.ikev1.exchange import Exchange
 from conformance.ikev1.key_exchange import peer_nonce, shared_secret
 from conformance.ikev1.payloads import (
@@ -249,6 +249,17 @@ class QuickMode(Exchange):
         agreement, proposal = self._agreed, self._agreed.proposal
         encryption_in, integrity_in = self._keys(self._spi_octets)
         encryption_out, integrity_out = self._keys(self.peer_spi)
+        protection = Protection(
+            proposal.protocol,
+            self.spi_in,
+            int.from_bytes(self.peer_spi),
+            proposal.cipher,
+            proposal.integrity,
+            encryption_key_in=encryption_in,
+            integrity_key_in=integrity_in,
+            encryption_key_out=encryption_out,
+            integrity_key_out=integrity_out,
+        )
         return ChildInstalled(
             role=self.role,
             cookie_i=self.cookie_i,
@@ -259,17 +270,12 @@ class QuickMode(Exchange):
             cipher=proposal.cipher,
             integrity=proposal.integrity,
             pfs=proposal.pfs,
-            spi_in=self.spi_in,
-            spi_out=int.from_bytes(self.peer_spi),
+            protections=(protection,),
             local_selector=self.config.local_selector,
             remote_selector=self.config.remote_selector,
             lifetime_seconds=self.limits.seconds or agreement.lifetime_seconds,
             negotiated_lifetime_seconds=agreement.negotiated_seconds,
             notifications=self.notifications,
-            encryption_key_in=encryption_in,
-            integrity_key_in=integrity_in,
-            encryption_key_out=encryption_out,
-            integrity_key_out=integrity_out,
             lifetime_kilobytes=self.limits.kilobytes,
             peer_replay_detection=status.replay_detection(self.notifications),
             replaces=self.replaces,
