@@ -8,31 +8,57 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
-    PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-    PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+    PrivateKey = rsa.RSAPrivateKey | dsa.DSAPrivateKey | ec.EllipticCurvePrivateKey
+    PublicKey = rsa.RSAPublicKey | dsa.DSAPublicKey | ec.EllipticCurvePublicKey
 
 VALIDITY = timedelta(days=2)
 """On both sides of now, so that clocks which differ do no harm."""
+_AROUND_NOW = (-VALIDITY, VALIDITY)
+_BELOW_A_NEW_ONE = 1
+"""How many authorities may stand below one that create() made."""
 
-KEYS: dict[str, Callable[[], PrivateKey]] = {
-    "rsa-sig": lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048),
-    "ecdsa-256": lambda: ec.generate_private_key(ec.SECP256R1()),
-    "ecdsa-384": lambda: ec.generate_private_key(ec.SECP384R1()),
-    "ecdsa-521": lambda: ec.generate_private_key(ec.SECP521R1()),
+
+class KeyRow(NamedTuple):
+    """The key that an authentication method needs."""
+
+    generate: Callable[[], PrivateKey]
+    usage: str
+    """The bit of the certificate's key usage."""
+
+
+def _rsa() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def _dss() -> dsa.DSAPrivateKey:
+    """The DSS of 1998, with a q of 160 bits for SHA-1."""
+    return dsa.generate_private_key(1024)  # noqa: S505
+
+
+# fmt: off
+KEYS = {
+    "rsa-sig":   KeyRow(_rsa, "digital_signature"),
+    "dss-sig":   KeyRow(_dss, "digital_signature"),
+    "ecdsa-256": KeyRow(lambda: ec.generate_private_key(ec.SECP256R1()), "digital_signature"),
+    "ecdsa-384": KeyRow(lambda: ec.generate_private_key(ec.SECP384R1()), "digital_signature"),
+    "ecdsa-521": KeyRow(lambda: ec.generate_private_key(ec.SECP521R1()), "digital_signature"),
+    "rsa-enc":   KeyRow(_rsa, "key_encipherment"),
+    "rsa-rev":   KeyRow(_rsa, "key_encipherment"),
 }
-"""Authentication method -> a fresh key of the kind it signs with."""
+"""Authentication method -> a fresh key of the kind it signs with or is encrypted to."""
+# fmt: on
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +70,13 @@ class Credentials:
     certificate: bytes
     """X.509, DER."""
     authority: bytes
-    """The issuer's certificate, X.509, DER."""
+    """The certificate of the authority to be trusted, X.509, DER."""
     private_key: bytes = field(repr=False)
     """PKCS#8, PEM, not encrypted."""
     bundle: bytes = field(repr=False)
-    """All three as PKCS#12 under the password ``PASSWORD``."""
+    """All of them as PKCS#12 under the password ``PASSWORD``."""
+    chain: tuple[bytes, ...] = ()
+    """Authorities between the certificate and the trusted one, issuer first, X.509, DER."""
 
 
 PASSWORD = "lab"  # noqa: S105 - protects nothing: the keys live as long as a lab
@@ -56,67 +84,138 @@ PASSWORD = "lab"  # noqa: S105 - protects nothing: the keys live as long as a la
 
 
 class Authority:
-    """Issues certificates for addresses, with digitalSignature and an IKE-friendly profile."""
+    """Issues certificates for addresses, further authorities and lists of what it revoked."""
 
     def __init__(self, bundle: bytes, now: datetime) -> None:
         """From what ``create`` gave; ``now`` is the middle of every validity."""
-        key, certificate, _ = pkcs12.load_key_and_certificates(bundle, PASSWORD.encode())
+        key, certificate, above = pkcs12.load_key_and_certificates(bundle, PASSWORD.encode())
         if not isinstance(key, rsa.RSAPrivateKey) or certificate is None:
             raise ValueError("the bundle holds no authority")
         self._key, self._certificate, self._now = key, certificate, now
+        self._above = tuple(above)
 
     @staticmethod
     def create(now: datetime) -> bytes:
         """A fresh authority, key and certificate, as PKCS#12 under ``PASSWORD``."""
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        name = _name(f"ipsec-conformance CA {x509.random_serial_number() % 2**32:08x}")
-        constraints = x509.BasicConstraints(ca=True, path_length=0)
-        certificate = (
-            _builder(name, name, (key.public_key(), key.public_key()), now)
-            .add_extension(constraints, critical=True)
-            .add_extension(_usage(key_cert_sign=True, crl_sign=True), critical=True)
-            .sign(key, hashes.SHA256())
-        )
-        encryption = serialization.BestAvailableEncryption(PASSWORD.encode())
-        return pkcs12.serialize_key_and_certificates(b"CA", key, certificate, None, encryption)
+        key = _rsa()
+        name = _authority_name("CA")
+        builder = _builder(name, name, (key.public_key(), key.public_key()), now, _AROUND_NOW)
+        certificate = _as_authority(builder, _BELOW_A_NEW_ONE).sign(key, hashes.SHA256())
+        return _bundle(b"CA", key, certificate, ())
 
-    def issue(self, address: str, method: str) -> Credentials:
-        """A certificate whose subjectAltName is the address (RFC 4945 3.1.1); KeyError for psk."""
-        key, issuers_key = KEYS[method](), self._key.public_key()
-        name = f"{method}-{address}-{x509.random_serial_number() % 2**32:08x}"
-        alternative = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
-        uses = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.IPSEC_IKE])
-        certificate = (
-            _builder(
-                _name(name), self._certificate.subject, (key.public_key(), issuers_key), self._now
+    @property
+    def certificate(self) -> bytes:
+        """Its own certificate, X.509, DER."""
+        return _der(self._certificate)
+
+    def intermediate(self) -> Authority:
+        """A fresh authority that this one vouches for, and that vouches for none itself."""
+        key, issuers_key = _rsa(), self._key.public_key()
+        keys = (key.public_key(), issuers_key)
+        name, issuer = _authority_name("intermediate CA"), self._certificate.subject
+        builder = _builder(name, issuer, keys, self._now, _AROUND_NOW)
+        certificate = _as_authority(builder, 0).sign(self._key, hashes.SHA256())
+        above = (self._certificate, *self._above)
+        return Authority(_bundle(b"intermediate CA", key, certificate, above), self._now)
+
+    def crl(
+        self,
+        revoked: Iterable[bytes] = (),
+        validity: tuple[timedelta, timedelta] = _AROUND_NOW,
+    ) -> bytes:
+        """A revocation list in DER that names certificates (DER), good between two times from now.
+
+        A list that ends before now is out of date.
+        """
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self._certificate.subject)
+            .last_update(self._now + validity[0])
+            .next_update(self._now + validity[1])
+            .add_extension(x509.CRLNumber(x509.random_serial_number()), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
+                critical=False,
             )
+        )
+        for one in revoked:
+            entry = x509.RevokedCertificateBuilder().serial_number(
+                x509.load_der_x509_certificate(one).serial_number
+            )
+            builder = builder.add_revoked_certificate(
+                entry.revocation_date(self._now + validity[0]).build()
+            )
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+    def issue(
+        self,
+        address: str,
+        method: str,
+        *,
+        names: Iterable[str] = (),
+        validity: tuple[timedelta, timedelta] = _AROUND_NOW,
+    ) -> Credentials:
+        """A certificate whose subjectAltName is the address (RFC 4945 3.1.1); KeyError for psk.
+
+        Further names are FQDNs or, with an "@", user FQDNs. The validity counts from now: one that
+        ends before it gives an expired certificate.
+        """
+        row = KEYS[method]
+        key, issuers_key = row.generate(), self._key.public_key()
+        name = f"{method}-{address}-{x509.random_serial_number() % 2**32:08x}"
+        keys, issuer = (key.public_key(), issuers_key), self._certificate.subject
+        alternative = [x509.IPAddress(ip_address(address)), *map(_alternative, names)]
+        certificate = (
+            _builder(_name(name), issuer, keys, self._now, validity)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(alternative, critical=False)
-            .add_extension(_usage(digital_signature=True), critical=True)
-            .add_extension(uses, critical=False)
+            .add_extension(x509.SubjectAlternativeName(alternative), critical=False)
+            .add_extension(_usage(**{row.usage: True}), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.IPSEC_IKE]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
+        *chain, trusted = (self._certificate, *self._above)
         return Credentials(
             name=name,
-            certificate=certificate.public_bytes(serialization.Encoding.DER),
-            authority=self._certificate.public_bytes(serialization.Encoding.DER),
+            certificate=_der(certificate),
+            authority=_der(trusted),
             private_key=key.private_bytes(
                 serialization.Encoding.PEM,
                 serialization.PrivateFormat.PKCS8,
                 serialization.NoEncryption(),
             ),
-            bundle=pkcs12.serialize_key_and_certificates(
-                name.encode(),
-                key,
-                certificate,
-                [self._certificate],
-                serialization.BestAvailableEncryption(PASSWORD.encode()),
-            ),
+            bundle=_bundle(name.encode(), key, certificate, (*chain, trusted)),
+            chain=tuple(_der(one) for one in chain),
         )
 
 
+def _bundle(
+    name: bytes, key: PrivateKey, certificate: x509.Certificate, above: Iterable[x509.Certificate]
+) -> bytes:
+    encryption = serialization.BestAvailableEncryption(PASSWORD.encode())
+    others = tuple(above) or None
+    return pkcs12.serialize_key_and_certificates(name, key, certificate, others, encryption)
+
+
+def _der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.DER)
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    return x509.RFC822Name(name) if "@" in name else x509.DNSName(name)
+
+
+def _as_authority(builder: x509.CertificateBuilder, below: int) -> x509.CertificateBuilder:
+    constraints = x509.BasicConstraints(ca=True, path_length=below)
+    usage = _usage(key_cert_sign=True, crl_sign=True)
+    return builder.add_extension(constraints, critical=True).add_extension(usage, critical=True)
+
+
 def _builder(
-    subject: x509.Name, issuer: x509.Name, keys: tuple[PublicKey, rsa.RSAPublicKey], now: datetime
+    subject: x509.Name,
+    issuer: x509.Name,
+    keys: tuple[PublicKey, rsa.RSAPublicKey],
+    now: datetime,
+    validity: tuple[timedelta, timedelta],
 ) -> x509.CertificateBuilder:
     """What all certificates have; ``keys`` are the subject's and the issuer's."""
     key, issuers_key = keys
@@ -127,11 +226,15 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - VALIDITY)
-        .not_valid_after(now + VALIDITY)
+        .not_valid_before(now + validity[0])
+        .not_valid_after(now + validity[1])
         .add_extension(authority, critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
+
+
+def _authority_name(kind: str) -> x509.Name:
+    return _name(f"ipsec-conformance {kind} {x509.random_serial_number() % 2**32:08x}")
 
 
 def _name(common: str) -> x509.Name:
