@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from conformance.crypto import certificates as x509
 from conformance.crypto.certificates import Certificate, CertificateError
 from conformance.ikev1.constants import CertificateEncoding, IdType, NotifyType
-from conformance.ikev1.errors import Divergence, LocalError, PeerError
+from conformance.ikev1.errors import Divergence, PeerError
 from conformance.ikev1.payloads import (
     CertificatePayload,
     CertificateRequest,
@@ -93,8 +93,8 @@ def judge(
     lists: Sequence[bytes] = (),
 ) -> None:
     """Raise CertificateError unless a chain over what was received leads to an authority."""
-    if credentials.clock is None:
-        raise LocalError("to judge certificates a clock is needed")
+    if credentials.clock is None:  # then there are no authorities either
+        raise x509.UnknownAuthorityError("no authority is trusted")
     revocations = (*credentials.revocations, *lists)
     x509.verify_chain(leaf, received, credentials.authorities, revocations, credentials.clock())
 

@@ -10,9 +10,10 @@ from conformance.crypto.ciphers import CIPHERS, ESP_CIPHERS, USUAL_CIPHERS
 from conformance.crypto.dh import GROUPS
 from conformance.crypto.macs import MACS
 from conformance.crypto.prf import HASHES
-from conformance.crypto.signatures import SIGNATURES
+from conformance.crypto.signatures import SIGNATURES, SignatureRow
 from conformance.ikev1.constants import ExchangeType
 from conformance.ikev1.errors import LocalError
+from conformance.ikev1.methods import METHOD_ROWS
 from conformance.ikev1.payloads.identification import Identification, selector_of_host
 from conformance.ikev1.policies import (
     DpdPolicy,
@@ -39,22 +40,13 @@ __all__ = [
     "RetransmitPolicy",
 ]
 
-AUTH_METHODS = {
-    "psk": 1,
-    "dss-sig": 2,
-    "rsa-sig": 3,
-    "rsa-enc": 4,
-    "rsa-rev": 5,
-    "ecdsa-256": 9,
-    "ecdsa-384": 10,
-    "ecdsa-521": 11,
-    "xauth-init-psk": 65001,
-    "xauth-resp-psk": 65002,
-}
-"""Authentication method by name, RFC 2409 Appendix A, RFC 4754 8."""
-XAUTH_USERS = {"xauth-init-psk": "initiator", "xauth-resp-psk": "responder"}
+AUTH_METHODS = {name: row.number for name, row in METHOD_ROWS.items()}
+"""Authentication method by name, RFC 2409 Appendix A."""
+XAUTH_USERS = {name: row.user for name, row in METHOD_ROWS.items() if row.user}
 """Who is the user of XAUTH, by authentication method (draft-beaulieu-ike-xauth-02 7.2)."""
-ENCRYPTION_METHODS = ("rsa-enc", "rsa-rev")
+ENCRYPTION_METHODS = tuple(
+    name for name, row in METHOD_ROWS.items() if row.base in {"rsa-enc", "rsa-rev"}
+)
 """Those that encrypt the nonce, RFC 2409 5.2 and 5.3."""
 MODES = {"tunnel": 1, "transport": 2}
 """Encapsulation mode by name, RFC 2407 4.5."""
@@ -222,26 +214,35 @@ class Config:
             raise LocalError("all proposals of phase 2 need the same PFS group (RFC 2409 5.5)")
 
     def _check_credentials(self) -> None:
-        """A private key of the right kind for every signature method that is proposed."""
-        for row in (SIGNATURES[one.auth] for one in self.phase1 if one.auth in SIGNATURES):
-            if self.credentials is None or not row.fits(self.credentials.private_key):
-                raise LocalError(f"{row.name} needs credentials with a private key for it")
-            if self.credentials.peer_key and not row.fits(self.credentials.peer_key):
-                raise LocalError(f"the configured key of the peer is not one for {row.name}")
-            if not (self.credentials.peer_key or self.credentials.authorities):
-                raise LocalError(f"{row.name} needs the peer's key or a trusted authority")
-
-        if any(one.auth in ENCRYPTION_METHODS for one in self.phase1):
+        """Keys of the right kind for every method of signatures or encryption that is proposed."""
+        methods = [METHOD_ROWS[one.auth] for one in self.phase1]
+        for method in methods:
+            if method.base in SIGNATURES:
+                self._check_signature(SIGNATURES[method.base], mutual=method.user_proves)
+        if any(method.name in ENCRYPTION_METHODS for method in methods):
             self._check_encryption()
+
+    def _check_signature(self, row: SignatureRow, *, mutual: bool) -> None:
+        """A private key and whom to trust; in hybrid authentication either will do."""
+        own = self.credentials
+        key = own.private_key if own else None
+        if own is None or (mutual and key is None) or (key and not row.fits(key)):
+            raise LocalError(f"{row.name} needs credentials with a private key for it")
+        if own.peer_key and not row.fits(own.peer_key):
+            raise LocalError(f"the configured key of the peer is not one for {row.name}")
+        trusts = own.peer_key or own.authorities
+        if not trusts and (mutual or key is None):
+            raise LocalError(f"{row.name} needs the peer's key or a trusted authority")
 
     def _check_encryption(self) -> None:
         """RSA keys of both ends, and room for our identity (RFC 2409 5.2)."""
         own = self.credentials
-        if own is None or not rsa.is_rsa(own.private_key):
+        if own is None or own.private_key is None or not rsa.is_rsa(own.private_key):
             raise LocalError("public key encryption needs credentials with an RSA private key")
         certified = own.peer_certificate.public_key if own.peer_certificate else None
         peer = own.peer_key or certified
-        if peer is None and (not own.authorities or any(p.auth == "rsa-enc" for p in self.phase1)):
+        original = any(METHOD_ROWS[one.auth].base == "rsa-enc" for one in self.phase1)
+        if peer is None and (original or not own.authorities):
             raise LocalError("public key encryption needs the peer's key or certificate")
         if peer is not None and not rsa.is_rsa(peer):
             raise LocalError("public key encryption needs an RSA key of the peer")

@@ -21,7 +21,8 @@ SENDING = ("always", "requested", "never")
 class Credentials:
     """What proves us, and what the peer's proof is judged by; raises LocalError."""
 
-    private_key: PrivateKey = field(repr=False)
+    private_key: PrivateKey | None = field(default=None, repr=False)
+    """None where hybrid authentication lets us prove ourselves by XAUTH alone."""
     certificates: tuple[Certificate, ...] = ()
     """Our own, then what leads to an authority; empty where the peer knows our key anyway."""
     peer_key: PublicKey | None = None

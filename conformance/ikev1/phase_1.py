@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from conformance.crypto.ciphers import CIPHERS
+from conformance.crypto.ciphers import CIPHERS, CipherRow, strong_key
 from conformance.ikev1 import diagnose, keys
 from conformance.ikev1.authentication import METHODS, Method
-from conformance.ikev1.constants import PayloadType
-from conformance.ikev1.errors import LocalError
+from conformance.ikev1.constants import NotifyType, PayloadType
+from conformance.ikev1.errors import LocalError, PeerError
 from conformance.ikev1.events import IsakmpEstablished, Role
 from conformance.ikev1.exchange import Exchange
 from conformance.ikev1.isakmp_sa import IsakmpSa
@@ -171,7 +171,7 @@ class Phase1(Exchange):
         self.skeyid_d = keys.skeyid_d(hash_name, self.skeyid, g_xy, *cookies)
         self.skeyid_a = keys.skeyid_a(hash_name, self.skeyid, self.skeyid_d, g_xy, *cookies)
         skeyid_e = keys.skeyid_e(hash_name, self.skeyid, self.skeyid_a, g_xy, *cookies)
-        key = keys.encryption_key(hash_name, skeyid_e, cipher.key_size)
+        key = _strong_key(cipher, hash_name, skeyid_e)
         iv = keys.phase1_iv(hash_name, self.g_xi, self.g_xr, cipher.block_size)
         return CipherState(cipher.name, key, iv)
 
@@ -266,6 +266,16 @@ class Phase1(Exchange):
     def _explain_garbage(self, header: Header) -> Divergence | None:
         waiting_for_proof = header.encrypted and self.state in _EXPECTING_PROOF
         return diagnose.undecryptable(self.method.other_skeyid) if waiting_for_proof else None
+
+
+def _strong_key(cipher: CipherRow, hash_name: str, skeyid_e: bytes) -> bytes:
+    """The key of phase 1, weak ones passed over; raises PeerError where all of them are."""
+    material = keys.encryption_key(hash_name, skeyid_e, max(cipher.key_size, len(skeyid_e)))
+    try:
+        return strong_key(cipher.name, material)
+    except ValueError as error:
+        reason = f"SKEYID_e holds only weak keys of {cipher.name}"
+        raise PeerError(NotifyType.INVALID_KEY_INFORMATION, reason, fatal=True) from error
 
 
 _EXPECTING_PROOF = (State.EXPECT_ID, State.EXPECT_PROOF)

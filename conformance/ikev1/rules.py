@@ -1,7 +1,7 @@
 """The state tables: what is taken in which state, who handles it, and what comes next.
 
 RFC 2409 5.1 to 5.4 (phase 1 by authentication method), 5.5 (Quick Mode), 5.6 (New Group
-Mode), 5.7 (Informational).
+Mode), 5.7 (Informational), draft-ietf-ipsec-isakmp-hybrid-auth-05 3.2 (hybrid authentication).
 What has no row is refused. Payloads that may accompany any message of phase 1 are those of
 RFC 2408 4.5 and RFC 3947 3.
 """
@@ -24,6 +24,7 @@ _PROOF_NEXT = State.EXPECT_PROOF
 _H1, _H2, _H3 = State.EXPECT_HASH_1, State.EXPECT_HASH_2, State.EXPECT_HASH_3
 _DONE, _CON = State.DONE, State.EXPECT_CONNECTED
 _I, _R = Role.INITIATOR, Role.RESPONDER
+_HI, _HR = "hybrid-init", "hybrid-resp"
 _CLEAR, _CRYPT, _EITHER = False, True, None
 
 _SA, _HASH, _HASH_SA = (P.SA,), (P.HASH,), (P.HASH, P.SA)
@@ -66,6 +67,24 @@ MAIN_MODE = (
     Rule(_R, "sig", _ID_NEXT, _CRYPT, (),   _ID_SIG, _ID_MAY, mm.answer_proof,        _DONE),
     Rule(_I, "sig", _ID_NEXT, _CRYPT, (),   _ID_SIG, _ID_MAY, mm.finish,              _DONE),
     #
+    #  Hybrid: HASH of the side that XAUTH will authenticate, SIG of the other
+    #
+    #  HDR*, IDii, HASH_I  -->
+    #                               <--    HDR*, IDir, [ CERT, ] SIG_R
+    #
+    Rule(_R, _HI,   _KE_NEXT, _CLEAR, (),   _KE,     _KE_MAY, mm.answer_key_exchange, _ID_NEXT),
+    Rule(_I, _HI,   _KE_NEXT, _CLEAR, (),   _KE,     _KE_MAY, mm.send_proof,          _ID_NEXT),
+    Rule(_R, _HI,   _ID_NEXT, _CRYPT, (),   _ID,     _ID_MAY, mm.answer_proof,        _DONE),
+    Rule(_I, _HI,   _ID_NEXT, _CRYPT, (),   _ID_SIG, _ID_MAY, mm.finish,              _DONE),
+    #
+    #  HDR*, IDii, [ CERT, ] SIG_I  -->
+    #                               <--    HDR*, IDir, HASH_R
+    #
+    Rule(_R, _HR,   _KE_NEXT, _CLEAR, (),   _KE,     _KE_MAY, mm.answer_key_exchange, _ID_NEXT),
+    Rule(_I, _HR,   _KE_NEXT, _CLEAR, (),   _KE,     _KE_MAY, mm.send_proof,          _ID_NEXT),
+    Rule(_R, _HR,   _ID_NEXT, _CRYPT, (),   _ID_SIG, _ID_MAY, mm.answer_proof,        _DONE),
+    Rule(_I, _HR,   _ID_NEXT, _CRYPT, (),   _ID,     _ID_MAY, mm.finish,              _DONE),
+    #
     #  HDR, [ HASH(1), ] KE, <IDii_b>PubKey_r, <Ni_b>PubKey_r  -->
     #                               <--    HDR, KE, <IDir_b>PubKey_i, <Nr_b>PubKey_i
     #  HDR*, HASH_I  -->
@@ -102,6 +121,18 @@ AGGRESSIVE = (
     #
     Rule(_I, "sig", _SA_NEXT,    _CLEAR,  _SA,   _KE_ID_SIG,  _KE_MAY, am.confirm,    _DONE),
     Rule(_R, "sig", _PROOF_NEXT, _EITHER, (),    _SIG,        _PROOF_MAY, am.finish,     _DONE),
+    #
+    #  Hybrid                 <--   HDR, SA, KE, Nr, IDir, [ CERT, ] SIG_R
+    #  HDR, HASH_I            -->
+    #
+    Rule(_I, _HI,   _SA_NEXT,    _CLEAR,  _SA,   _KE_ID_SIG,  _KE_MAY, am.confirm,    _DONE),
+    Rule(_R, _HI,   _PROOF_NEXT, _EITHER, _HASH, (),          _PROOF_MAY, am.finish,     _DONE),
+    #
+    #                         <--   HDR, SA, KE, Nr, IDir, HASH_R
+    #  HDR, [ CERT, ] SIG_I   -->
+    #
+    Rule(_I, _HR,   _SA_NEXT,    _CLEAR,  _SA,   _KE_ID_HASH, _KE_MAY, am.confirm,    _DONE),
+    Rule(_R, _HR,   _PROOF_NEXT, _EITHER, (),    _SIG,        _PROOF_MAY, am.finish,     _DONE),
     #
     #  HDR, SA, [ HASH(1), ] KE, <IDii_b>Pubkey_r, <Ni_b>Pubkey_r  -->
     #                         <--   HDR, SA, KE, <IDir_b>PubKey_i, <Nr_b>PubKey_i, HASH_R

@@ -14,7 +14,7 @@ from conformance.crypto.prf import digest
 from conformance.ikev1 import certificates, diagnose, keys
 from conformance.ikev1.authentication.base import Method
 from conformance.ikev1.authentication.pre_shared import check_hash, write_hash
-from conformance.ikev1.authentication.signed import credentials_of
+from conformance.ikev1.authentication.signed import credentials_of, own_key
 from conformance.ikev1.buffer import Reader
 from conformance.ikev1.constants import NotifyType, PayloadType
 from conformance.ikev1.errors import DecodeError, Divergence, PeerError
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def _decrypted(phase_1: Phase1, name: str, body: bytes) -> bytes:
     """A body that was encrypted to us; raises PeerError."""
     try:
-        return rsa.decrypt(credentials_of(phase_1).private_key, body)
+        return rsa.decrypt(own_key(phase_1), body)
     except ValueError as error:
         raise PeerError(
             NotifyType.INVALID_KEY_INFORMATION,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from conformance.crypto.certificates import CertificateError
-from conformance.crypto.signatures import SIGNATURES, SignatureRow
 from conformance.ikev1 import certificates, diagnose, keys
 from conformance.ikev1.authentication.base import Method, hash_name_of
 from conformance.ikev1.constants import NotifyType
@@ -14,7 +13,8 @@ from conformance.ikev1.errors import Divergence, LocalError, PeerError
 from conformance.ikev1.payloads import CertificatePayload, CertificateRequest, Signature
 
 if TYPE_CHECKING:
-    from conformance.crypto.asymmetric import PublicKey
+    from conformance.crypto.asymmetric import PrivateKey, PublicKey
+    from conformance.crypto.signatures import SignatureRow
     from conformance.ikev1.credentials import Credentials
     from conformance.ikev1.message import Message
     from conformance.ikev1.payloads import Payload
@@ -27,6 +27,15 @@ def credentials_of(phase_1: Phase1) -> Credentials:
     if credentials is None:
         raise LocalError("this authentication method needs credentials")
     return credentials
+
+
+def own_key(phase_1: Phase1) -> PrivateKey:
+    """Our private key; raises PeerError where the method wants one of whoever has none."""
+    key = credentials_of(phase_1).private_key
+    if key is None:
+        reason = "the method wants a proof that we have no key for"
+        raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason, fatal=True)
+    return key
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,7 @@ class SignatureMethod(Method):
         """Our certificates and SIG_I or SIG_R."""
         credentials = credentials_of(phase_1)
         digest = phase_1.own_hash_inputs(self._hash_name(phase_1)).hash()
-        signature = self.row.sign(credentials.private_key, digest, phase_1.context.random)
+        signature = self.row.sign(own_key(phase_1), digest, phase_1.context.random)
         sent = certificates.own_certificates(credentials, phase_1.requests)
         return (*sent, Signature(signature))
 
@@ -109,9 +118,3 @@ class SignatureMethod(Method):
             reason = f"the certificate's key is not one for {self.row.name}"
             raise PeerError(NotifyType.INVALID_CERTIFICATE, reason, fatal=True)
         return key
-
-
-SIGNATURE_METHODS: dict[str, Method] = {
-    name: SignatureMethod(row) for name, row in SIGNATURES.items()
-}
-"""A method for every signature algorithm."""
