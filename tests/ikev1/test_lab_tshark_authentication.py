@@ -10,12 +10,34 @@ from typing import Any
 import dpkt
 import pytest
 
+from conformance.ikev1.methods import METHOD_ROWS
+
 RECORDED = json.loads(
     (Path(__file__).parents[2] / "vectors" / "ikev1" / "authentication.json").read_text()
 )
 KE, ID, CERT, HASH, SIG, NONCE = "4", "5", "6", "8", "9", "10"
 ENCRYPTED = {"rsa-enc": [HASH, KE, ID, NONCE], "rsa-rev": [HASH, NONCE, KE, ID, CERT]}
 """What the initiator sends with its nonce, by method of public key encryption."""
+VID, ATTR = "13", "14"
+
+
+def base_of(case: dict[str, Any]) -> str:
+    """The method whose keys and proofs a case has."""
+    return METHOD_ROWS[case["factors"]["auth"]].base
+
+
+def proofs_of(case: dict[str, Any]) -> list[list[str]]:
+    """What stands for the proof of the initiator and of the responder."""
+    row = METHOD_ROWS[case["factors"]["auth"]]
+    return [
+        [HASH] if row.base == "psk" or (row.user == role and not row.user_proves) else [CERT, SIG]
+        for role in ("initiator", "responder")
+    ]
+
+
+def identifier(case: dict[str, Any]) -> str:
+    """The name of a case."""
+    return f"{case['factors']['exchange']}-{case['factors']['auth']}"
 
 
 def write_capture(path: Path, messages: list[dict[str, str]]) -> None:
@@ -54,23 +76,19 @@ def dissect(case: dict[str, Any], folder: Path, *fields: str) -> list[list[str]]
 
 @pytest.mark.lab
 @pytest.mark.parametrize(
-    "case",
-    [case for case in RECORDED["cases"] if case["factors"]["auth"] not in ENCRYPTED],
-    ids=lambda case: f"{case['factors']['exchange']}-{case['factors']['auth']}",
+    "case", [case for case in RECORDED["cases"] if base_of(case) not in ENCRYPTED], ids=identifier
 )
 def test_tshark_reads_proofs_and_quick_mode(case: dict[str, Any], tmp_path: Path) -> None:
     """Proof, certificate and identity where the RFC draws them; the Quick Mode's SPIs."""
     rows = dissect(case, tmp_path, "isakmp.typepayload", "isakmp.id.data.fqdn", "isakmp.spi")
-    types = [row[0].split(",") for row in rows]
-    factors = case["factors"]
-    psk = factors["auth"] == "psk"
-    proof = [HASH] if psk else [CERT, SIG]
-    if factors["exchange"] == "main":
-        assert types[4] == types[5] == [ID, *proof]
+    types = [[one for one in row[0].split(",") if one != VID] for row in rows]
+    initiators, responders = proofs_of(case)
+    if case["factors"]["exchange"] == "main":
+        assert types[4:6] == [[ID, *initiators], [ID, *responders]]
         named = rows[4:6]
     else:
-        assert types[1][-len(proof) :] == proof
-        assert types[2] == proof
+        assert types[1][-len(responders) :] == responders
+        assert types[2] == initiators
         named = rows[0:2]
     assert [row[1] for row in named] == list(RECORDED["names"].values())
     quick = rows[-3:]
@@ -80,14 +98,28 @@ def test_tshark_reads_proofs_and_quick_mode(case: dict[str, Any], tmp_path: Path
 @pytest.mark.lab
 @pytest.mark.parametrize(
     "case",
-    [case for case in RECORDED["cases"] if case["factors"]["auth"] in ENCRYPTED],
-    ids=lambda case: f"{case['factors']['exchange']}-{case['factors']['auth']}",
+    [case for case in RECORDED["cases"] if METHOD_ROWS[case["factors"]["auth"]].user],
+    ids=identifier,
+)
+def test_tshark_reads_xauth(case: dict[str, Any], tmp_path: Path) -> None:
+    """REQUEST, REPLY, SET and ACK between phase 1 and Quick Mode; the user's name in the REPLY."""
+    fields = ("isakmp.typepayload", "isakmp.cfg.type", "isakmp.cfg.attr.xauth.user_name")
+    rows = dissect(case, tmp_path, *fields)
+    transactions = rows[-7:-3]
+    assert [row[0] for row in transactions] == [f"{HASH},{ATTR}"] * 4
+    assert [row[1] for row in transactions] == ["1", "2", "3", "4"]
+    assert transactions[1][2] == RECORDED["xauth"]["user"]
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize(
+    "case", [case for case in RECORDED["cases"] if base_of(case) in ENCRYPTED], ids=identifier
 )
 def test_tshark_reads_public_key_encryption(case: dict[str, Any], tmp_path: Path) -> None:
     """Encrypted bodies behind readable headers, the HASHes, and the Quick Mode's SPIs."""
     rows = dissect(case, tmp_path, "isakmp.typepayload", "isakmp.spi")
-    types = [row[0].split(",") for row in rows]
-    encrypted = ENCRYPTED[case["factors"]["auth"]]
+    types = [[one for one in row[0].split(",") if one != VID] for row in rows]
+    encrypted = ENCRYPTED[base_of(case)]
     if case["factors"]["exchange"] == "main":
         assert types[2] == encrypted
         assert types[3] == [one for one in encrypted if one not in {HASH, CERT}]

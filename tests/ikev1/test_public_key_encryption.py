@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import importlib.util
 import json
-import sys
 from dataclasses import replace
 from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import ikev1_authentication as generator
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from hypothesis import given
@@ -43,7 +42,6 @@ from conformance.ikev1.payloads import Hash, OpaquePayload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from types import ModuleType
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 RECORDED = json.loads((VECTORS / "ikev1" / "authentication.json").read_text())
@@ -55,22 +53,9 @@ I, R = "initiator", "responder"  # noqa: E741 - the roles' letters in the RFC
 
 
 @cache
-def generator() -> ModuleType:
-    """The script that wrote the vectors."""
-    path = VECTORS / "generate" / "ikev1_authentication.py"
-    spec = importlib.util.spec_from_file_location("ikev1_authentication_2", path)
-    assert spec
-    assert spec.loader
-    made = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = made
-    spec.loader.exec_module(made)
-    return made
-
-
-@cache
 def recorded(auth: str, role: str) -> Any:
     """The credentials of the vectors; reading a private key takes its time."""
-    return generator().credentials(MADE, auth, role)
+    return generator.credentials(MADE, auth, role)
 
 
 @cache

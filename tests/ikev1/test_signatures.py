@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
@@ -14,6 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import ikev1_authentication as generator
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -40,7 +39,6 @@ from conformance.ikev1.payloads import CertificateRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from types import ModuleType
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 RECORDED = json.loads((VECTORS / "ikev1" / "authentication.json").read_text())
@@ -52,22 +50,9 @@ DIGEST = {"rsa-sig": 32, "dss-sig": 20, "ecdsa-256": 32, "ecdsa-384": 48, "ecdsa
 
 
 @cache
-def generator() -> ModuleType:
-    """The script that wrote the vectors; it makes certificates too."""
-    path = VECTORS / "generate" / "ikev1_authentication.py"
-    spec = importlib.util.spec_from_file_location("ikev1_authentication", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@cache
 def recorded(auth: str, role: str) -> Any:
     """The credentials of the vectors; reading a private key takes its time."""
-    return generator().credentials(MADE, auth, role)
+    return generator.credentials(MADE, auth, role)
 
 
 @cache
@@ -122,7 +107,7 @@ def refusal(pair: Any) -> MessageRejected:
 
 def test_vectors_replay_octet_for_octet() -> None:
     """From seeds and recorded keys every message and key comes out as recorded."""
-    assert generator().build(MADE) == RECORDED
+    assert generator.build(MADE) == RECORDED
 
 
 @pytest.mark.parametrize("exchange", ["main", "aggressive"])
@@ -332,7 +317,7 @@ def leaf(
     *more: tuple[x509.ExtensionType, bool], name: str = NAMES[I], **kwargs: Any
 ) -> Certificate:
     """A certificate for the initiator's key; kwargs are those of the generator's issue()."""
-    made = generator()
+    made = generator
     names = x509.SubjectAlternativeName([x509.DNSName(name)])
     ca, key = key_of("authority"), key_of("rsa-sig", I)
     issuer = kwargs.pop("issuer", ("Example CA", ca))
@@ -431,7 +416,7 @@ def test_identities_of_every_kind(make_pair: Callable[..., Any]) -> None:
             x509.IPAddress(ip_address("10.0.0.1")),
         ]
     )
-    made = generator()
+    made = generator
     der = made.issue(
         "Example CA", key_of("authority"), "x", key_of("rsa-sig", I), ((names, False),)
     )
@@ -472,7 +457,7 @@ def test_a_certificate_of_another_kind_of_key(make_pair: Callable[..., Any]) -> 
 def intermediate(*extensions: tuple[x509.ExtensionType, bool]) -> Certificate:
     ca = key_of("authority")
     return Certificate.parse(
-        generator().issue("Example CA", ca, "Between CA", stranger(), extensions)
+        generator.issue("Example CA", ca, "Between CA", stranger(), extensions)
     )
 
 
@@ -509,10 +494,10 @@ def test_not_everybody_is_an_authority(
 
 def revocation_list(*revoked: Certificate, key: Any = None, days: int = 30) -> bytes:
     """A list of the recorded authority."""
-    now = generator().NOW
+    now = generator.NOW
     builder = (
         x509.CertificateRevocationListBuilder()
-        .issuer_name(generator().distinguished("Example CA"))
+        .issuer_name(generator.distinguished("Example CA"))
         .last_update(now - timedelta(days=60))
         .next_update(now + timedelta(days=days))
     )
@@ -529,7 +514,7 @@ def revocation_list(*revoked: Certificate, key: Any = None, days: int = 30) -> b
 
 def test_revocation(make_pair: Callable[..., Any]) -> None:
     """A list counts when its issuer signed it and it is not out of date."""
-    (own,) = generator().credentials(MADE, "rsa-sig", I).certificates
+    (own,) = generator.credentials(MADE, "rsa-sig", I).certificates
     lists = [
         (revocation_list(), None),
         (revocation_list(own), "is revoked"),
@@ -550,7 +535,7 @@ def test_revocation(make_pair: Callable[..., Any]) -> None:
 
 
 def test_credentials_must_fit_the_method(make_pair: Callable[..., Any]) -> None:
-    wrong = generator().credentials(MADE, "ecdsa-384", I)
+    wrong = generator.credentials(MADE, "ecdsa-384", I)
     for credentials in (None, wrong):
         with pytest.raises(LocalError, match="ecdsa-256 needs credentials"):
             signed_pair(make_pair, "ecdsa-256", initiator_config={"credentials": credentials})
@@ -564,7 +549,7 @@ def test_credentials_must_fit_the_method(make_pair: Callable[..., Any]) -> None:
 
 def test_no_private_key_in_any_repr() -> None:
     """Neither numbers nor PEM; a key that cannot be read is not quoted."""
-    credentials = generator().credentials(MADE, "rsa-sig", I)
+    credentials = generator.credentials(MADE, "rsa-sig", I)
     assert "PRIVATE" not in repr(credentials)
     assert "private_key" not in repr(credentials)
     with pytest.raises(ValueError, match="not an unencrypted PEM key") as raised:

@@ -1,8 +1,9 @@
 # ruff: noqa: INP001 (a script, not a package)
 """Write vectors/ikev1/authentication.json: phase 1 by exchange and authentication method.
 
-Each is followed by a Quick Mode and replayable from its seeds and the keys in the file, which are
-made once and kept. Run from the project's root: python vectors/generate/ikev1_authentication.py
+Each is followed by XAUTH where the method asks for it and by a Quick Mode, and is replayable from
+its seeds and the keys in the file, which are made once and kept. Run from the project's root:
+python vectors/generate/ikev1_authentication.py
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from handshakes import ADDRESSES, PSK, SELECTORS, carry, outcome
 
 from conformance.crypto.asymmetric import PrivateKey
 from conformance.crypto.certificates import Certificate
@@ -29,13 +31,11 @@ from conformance.ikev1.config import (
 )
 from conformance.ikev1.credentials import Credentials
 from conformance.ikev1.endpoint import Endpoint
-from conformance.ikev1.events import ChildInstalled, IsakmpEstablished
+from conformance.ikev1.methods import METHOD_ROWS
+from conformance.ikev1.policies import XauthPolicy
 
 TARGET = Path(__file__).parents[1] / "ikev1" / "authentication.json"
-ADDRESSES = {"initiator": "192.0.2.1", "responder": "192.0.2.2"}
 NAMES = {"initiator": "left.example.net", "responder": "right.example.net"}
-SELECTORS = {"initiator": "198.51.100.0/25", "responder": "198.51.100.128/25"}
-PSK = "a pre-shared key for vectors"
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 """When the certificates of the file are judged."""
 _YEAR = timedelta(days=365)
@@ -72,7 +72,14 @@ CASES = (
     Handshake("main", "rsa-rev", "aes256", "sha1", "modp1536"),
     # Protected, for without KE in the clear tshark cannot know the IV that the last message leaves.
     Handshake("aggressive", "rsa-rev", "3des", "md5", "modp1024", protected=True),
+    *(
+        Handshake(exchange, row.name, "aes128", "sha256", "ecp256", protected=True)
+        for row in METHOD_ROWS.values()
+        for exchange in ("main", "aggressive")
+        if row.user
+    ),
 )
+USER, PASSWORD = b"joe", b"a password for vectors"
 KEYS: dict[str, Any] = {
     "rsa-sig": lambda: rsa.generate_private_key(65537, 2048),
     "dss-sig": lambda: dsa.generate_private_key(1024),  # noqa: S505 (the DSS of 1998: q of 160 bits)
@@ -148,19 +155,32 @@ def make_credentials() -> dict[str, Any]:
 
 def credentials(made: dict[str, Any], auth: str, role: str) -> Credentials | None:
     """What one endpoint is given; None for a method without keys."""
-    kind = "rsa-sig" if auth in ENCRYPTION_METHODS else auth
+    method = METHOD_ROWS[auth]
+    kind = "rsa-sig" if method.name in ENCRYPTION_METHODS else method.base
     if kind not in made:
         return None
+    trust: dict[str, Any] = {
+        "authorities": (Certificate.parse(bytes.fromhex(made["authority"]["certificate"])),),
+        "clock": NOW.timestamp,
+    }
+    if method.user == role and not method.user_proves:
+        return Credentials(**trust)
     own, other = made[kind][role], next(made[kind][name] for name in NAMES if name != role)
-    told_beforehand = auth == "rsa-enc" or (auth == "rsa-rev" and role == "initiator")
+    told_beforehand = method.base == "rsa-enc" or (method.base == "rsa-rev" and role == "initiator")
     peer = Certificate.parse(bytes.fromhex(other["certificate"])) if told_beforehand else None
     return Credentials(
         PrivateKey.load(own["key"].encode()),
         (Certificate.parse(bytes.fromhex(own["certificate"])),),
-        authorities=(Certificate.parse(bytes.fromhex(made["authority"]["certificate"])),),
-        clock=NOW.timestamp,
         peer_certificate=peer,
+        **trust,
     )
+
+
+def xauth(auth: str, role: str) -> XauthPolicy | None:
+    """The part of one endpoint in XAUTH; None for a method without."""
+    user = METHOD_ROWS[auth].user
+    policies = {True: {"user": USER, "password": PASSWORD}, False: {"users": ((USER, PASSWORD),)}}
+    return XauthPolicy(**policies[user == role]) if user else None
 
 
 def endpoint(case: Handshake, role: str, made: dict[str, Any]) -> Endpoint:
@@ -177,59 +197,31 @@ def endpoint(case: Handshake, role: str, made: dict[str, Any]) -> Endpoint:
         exchange=case.exchange,
         protect_aggressive_proof=case.protected,
         credentials=credentials(made, case.auth, role),
+        xauth=xauth(case.auth, role),
     )
     return Endpoint(config, (ADDRESSES[other], 500), random=seeded_random(role))
 
 
-def run(case: Handshake, made: dict[str, Any]) -> tuple[list[dict[str, str]], list[Any]]:
-    """All datagrams in order, and the initiator's events."""
-    ends = {role: endpoint(case, role, made) for role in ADDRESSES}
-    ends["initiator"].initiate(0.0)
-    messages: list[dict[str, str]] = []
-    while True:
-        ways = [(role, data) for role in ADDRESSES for data, _ in ends[role].datagrams_to_send(0.0)]
-        if not ways:
-            break
-        for sender, data in ways:
-            messages.append({"sender": sender, "datagram": data.hex()})
-            receiver = next(role for role in ADDRESSES if role != sender)
-            ends[receiver].receive_datagram(data, (ADDRESSES[sender], 500), 0.0)
-    events = []
-    while event := ends["initiator"].next_event():
-        events.append(event)
-    return messages, events
-
-
 def vector(case: Handshake, made: dict[str, Any]) -> dict[str, Any]:
     """One case with its messages and keys."""
-    messages, events = run(case, made)
-    phase1 = next(event for event in events if isinstance(event, IsakmpEstablished))
-    child = next(event for event in events if isinstance(event, ChildInstalled))
-    return {
-        "factors": asdict(case),
-        "messages": messages,
-        "cookie_i": phase1.cookie_i.hex(),
-        "cookie_r": phase1.cookie_r.hex(),
-        "encryption_key": phase1.encryption_key.hex(),
-        "initiator_spi_in": f"{child.spi_in:08x}",
-        "initiator_spi_out": f"{child.spi_out:08x}",
-        "encryption_key_in": child.encryption_key_in.hex(),
-        "encryption_key_out": child.encryption_key_out.hex(),
-    }
+    ends = {role: endpoint(case, role, made) for role in ADDRESSES}
+    return {"factors": asdict(case), "messages": carry(ends), **outcome(ends["initiator"])}
 
 
 def build(made: dict[str, Any]) -> dict[str, Any]:
     """The whole file around given keys and certificates."""
     return {
         "source": {
-            "document": "RFC 2409, RFC 4754",
-            "section": "5.1 to 5.5",
-            "title": "Phase 1 by exchange and authentication method, Quick Mode",
+            "document": "RFC 2409, RFC 4754, draft-beaulieu-ike-xauth-02, "
+            "draft-ietf-ipsec-isakmp-hybrid-auth-05",
+            "section": "5.1 to 5.5; 7.2; 3.2",
+            "title": "Phase 1 by exchange and authentication method, XAUTH, Quick Mode",
             "method": "generated",
             "generator": "vectors/generate/ikev1_authentication.py",
             "verified_by": "tshark's decryption, tests/ikev1/test_lab_tshark_authentication.py",
         },
         "psk": PSK,
+        "xauth": {"user": USER.decode(), "password": PASSWORD.decode()},
         "addresses": ADDRESSES,
         "names": NAMES,
         "selectors": SELECTORS,

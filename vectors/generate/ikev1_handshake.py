@@ -11,15 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from handshakes import ADDRESSES, PSK, SELECTORS, carry, outcome
+
 from conformance.crypto.random import seeded_random
 from conformance.ikev1.config import Config, Identification, Phase1Proposal, Phase2Proposal
 from conformance.ikev1.endpoint import Endpoint
-from conformance.ikev1.events import ChildInstalled, IsakmpEstablished
 
 TARGET = Path(__file__).parents[1] / "ikev1" / "main_quick_psk.json"
-ADDRESSES = {"initiator": "192.0.2.1", "responder": "192.0.2.2"}
-SELECTORS = {"initiator": "198.51.100.0/25", "responder": "198.51.100.128/25"}
-PSK = "a pre-shared key for vectors"
 
 
 @dataclass(frozen=True)
@@ -58,41 +56,10 @@ def endpoint(case: Handshake, role: str) -> Endpoint:
     return Endpoint(config, (ADDRESSES[other], 500), random=seeded_random(role))
 
 
-def run(case: Handshake) -> tuple[list[dict[str, str]], list[Any]]:
-    """All datagrams in order, and the initiator's events."""
-    ends = {role: endpoint(case, role) for role in ADDRESSES}
-    ends["initiator"].initiate(0.0)
-    messages: list[dict[str, str]] = []
-    sender, receiver = "initiator", "responder"
-    while datagrams := ends[sender].datagrams_to_send(0.0):
-        for data, _ in datagrams:
-            messages.append({"sender": sender, "datagram": data.hex()})
-            ends[receiver].receive_datagram(data, (ADDRESSES[sender], 500), 0.0)
-        sender, receiver = receiver, sender
-    events = []
-    while event := ends["initiator"].next_event():
-        events.append(event)
-    return messages, events
-
-
 def vector(case: Handshake) -> dict[str, Any]:
     """One case with its messages and keys."""
-    messages, events = run(case)
-    phase1 = next(event for event in events if isinstance(event, IsakmpEstablished))
-    child = next(event for event in events if isinstance(event, ChildInstalled))
-    return {
-        "factors": asdict(case),
-        "messages": messages,
-        "cookie_i": phase1.cookie_i.hex(),
-        "cookie_r": phase1.cookie_r.hex(),
-        "encryption_key": phase1.encryption_key.hex(),
-        "initiator_spi_in": f"{child.spi_in:08x}",
-        "initiator_spi_out": f"{child.spi_out:08x}",
-        "encryption_key_in": child.encryption_key_in.hex(),
-        "integrity_key_in": child.integrity_key_in.hex(),
-        "encryption_key_out": child.encryption_key_out.hex(),
-        "integrity_key_out": child.integrity_key_out.hex(),
-    }
+    ends = {role: endpoint(case, role) for role in ADDRESSES}
+    return {"factors": asdict(case), "messages": carry(ends), **outcome(ends["initiator"])}
 
 
 def build() -> dict[str, Any]:
