@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from conformance.ikev1.errors import Divergence
     from conformance.ikev1.payloads import Identification, Notification
 
+Setting = str | int | tuple[str, ...] | tuple[int, ...]
+"""The value of a Mode Config attribute."""
+
 
 class Role(Enum):
     """Who sent the first message of an exchange."""
@@ -286,6 +289,8 @@ class UserAuthenticated:
     user: str
     """As the user named itself; empty where we are the user."""
     accepted: bool
+    messages: tuple[str, ...] = ()
+    """What the gateway wanted the user to read."""
 
     def __str__(self) -> str:
         return f"XAUTH of {self.user or 'ourselves'} {'accepted' if self.accepted else 'refused'}"
@@ -296,10 +301,16 @@ class ConfigurationReceived:
     """The gateway told us our configuration."""
 
     values: tuple[tuple[str, bytes], ...]
-    """Attribute names and values."""
+    """Attribute names and values as they were sent."""
+    settings: tuple[tuple[str, Setting], ...] = ()
+    """The same values read: addresses and networks as text, numbers as numbers."""
 
     def __str__(self) -> str:
-        return "configured: " + ", ".join(f"{name} {value.hex()}" for name, value in self.values)
+        return "configured: " + ", ".join(f"{name} {_shown(one)}" for name, one in self.settings)
+
+
+def _shown(setting: Setting) -> str:
+    return " ".join(map(str, setting)) if isinstance(setting, tuple) else str(setting)
 
 
 Event = (

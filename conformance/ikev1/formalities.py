@@ -6,24 +6,31 @@ answer; the association sends.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from conformance.ikev1 import xauth
 from conformance.ikev1.constants import ConfigurationType, NotifyType
 from conformance.ikev1.errors import PeerError
 from conformance.ikev1.events import ConfigurationReceived, UserAuthenticated
-from conformance.ikev1.mode_config import NUMBERS, answer_request, attributes_of, values_of
-from conformance.ikev1.payloads import Configuration
+from conformance.ikev1.mode_config import (
+    NUMBERS,
+    address_of,
+    answer_request,
+    attributes_of,
+    values_of,
+)
+from conformance.ikev1.payloads import Configuration, Identification
+from conformance.ikev1.settings import read_settings, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conformance.ikev1.context import Context
     from conformance.ikev1.mode_config import Values
+    from conformance.ikev1.policies import XauthPolicy
 
 _CHALLENGE_SIZE = 16
-_USER, _STATUS = NUMBERS["xauth-user-name"], NUMBERS["xauth-status"]
 _XAUTH_NUMBERS = range(NUMBERS["xauth-type"], NUMBERS["xauth-answer"] + 1)
 
 
@@ -36,12 +43,16 @@ class Formalities:
     """Whether we are the user of XAUTH; None without XAUTH."""
     failed: str = ""
     """Why the ISAKMP SA must go; empty while it need not."""
-    _proved: bool = False
     _authenticated: bool = field(init=False)
     _configured: bool = field(init=False)
     _verdict: bytes | None = None
     _challenge: bytes = b""
-    _user: str = ""
+    _user: bytes = b""
+    _answered: int = 0
+    """Rounds that the user answered well."""
+    _refused: int = 0
+    """Answers that were wrong."""
+    _messages: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._authenticated = self.user_is_us is None
@@ -57,26 +68,27 @@ class Formalities:
         if self.failed:
             return None
         if not self._authenticated:
-            return self._xauth_question() if self.user_is_us is False else None
-        policy = self.context.config.mode_config
-        if self._configured or policy is None or policy.gateway is not policy.push:
+            policy = self.context.config.xauth
+            return self._xauth_question(policy) if policy and self.user_is_us is False else None
+        mode_config = self.context.config.mode_config
+        if self._configured or mode_config is None or mode_config.gateway is not mode_config.push:
             return None
-        kind = ConfigurationType.SET if policy.push else ConfigurationType.REQUEST
-        return self._message(kind, policy.values)
-
-    def _xauth_question(self) -> Configuration | None:
-        policy = self.context.config.xauth
-        if policy is None:
-            return None
-        if self._verdict is not None:
-            return self._message(ConfigurationType.SET, (("xauth-status", self._verdict),))
-        self._challenge = policy.challenge or self.context.random(_CHALLENGE_SIZE)
-        question = xauth.question(policy.kind, self._challenge)
-        return self._message(ConfigurationType.REQUEST, question)
-
-    def _message(self, kind: ConfigurationType, values: Values) -> Configuration:
+        kind = ConfigurationType.SET if mode_config.push else ConfigurationType.REQUEST
         identifier = int.from_bytes(self.context.random(2))
-        return Configuration(kind, identifier, attributes_of(values))
+        return Configuration(kind, identifier, attributes_of(mode_config.values))
+
+    def _xauth_question(self, policy: XauthPolicy) -> Configuration:
+        """The next round, or how it ended, all under one identifier (6)."""
+        if policy.trusted:
+            self._verdict = xauth.OK
+        if self._verdict is not None:
+            said = (("xauth-message", policy.verdict),) if policy.verdict else ()
+            kind, values = ConfigurationType.SET, (("xauth-status", self._verdict), *said)
+        else:
+            asked = policy.questions[self._answered]
+            self._challenge = asked.challenge or self.context.random(_CHALLENGE_SIZE)
+            kind, values = ConfigurationType.REQUEST, xauth.question(asked, self._challenge)
+        return Configuration(kind, policy.identifier, attributes_of(values))
 
     # -- as who is asked ------------------------------------------------------------------------
 
@@ -96,20 +108,32 @@ class Formalities:
         policy = self.context.config.xauth
         if self.user_is_us is not True or policy is None or self._authenticated:
             raise PeerError(NotifyType.INVALID_EXCHANGE_TYPE, "XAUTH was not agreed with us")
-        self._proved = True
-        identifier = self.context.random(1)[0]
-        return xauth.answer(asked, policy.user, policy.password, identifier)
+        self._read(asked)
+        values = xauth.answer(asked, policy, self.context.random(1)[0])
+        if ("xauth-status", xauth.FAIL) in values:
+            self._end_xauth(xauth.FAIL)
+        return values
 
     def _take_verdict(self, asked: Configuration) -> Values:
-        if self.user_is_us is not True or not self._proved or self._authenticated:
+        """Also without a question before it: then phase 1 was enough for the gateway (5.5)."""
+        if self.user_is_us is not True or self._authenticated:
             raise PeerError(NotifyType.INVALID_EXCHANGE_TYPE, "XAUTH-STATUS out of place")
-        self._end_xauth(asked.value(_STATUS) or xauth.FAIL)
-        return (("xauth-status", asked.value(_STATUS) or xauth.FAIL),)
+        status = asked.value(xauth.STATUS)
+        if status is None:
+            raise PeerError(NotifyType.PAYLOAD_MALFORMED, "XAUTH-STATUS missing")
+        self._read(asked)
+        self._end_xauth(status)
+        return (("xauth-status", status),)
+
+    def _read(self, configuration: Configuration) -> None:
+        if message := xauth.message_of(configuration):
+            self._messages += (message,)
 
     def _give(self, asked: Configuration) -> Values:
-        policy = self._policy(gateway=True, push=False)
+        values = answer_request(asked, self._policy(gateway=True, push=False))
         self._configured = True
-        return answer_request(asked, policy)
+        self._use_address(values)
+        return values
 
     def _accept(self, asked: Configuration) -> Values:
         self._policy(gateway=False, push=True)
@@ -131,26 +155,57 @@ class Formalities:
         if self._authenticated:
             if asked.type is ConfigurationType.REQUEST:
                 self._note(answered)
+            else:
+                self._use_address(values_of(asked))
             self._configured = True
-        elif self._verdict is None:
-            self._judge(answered)
-        else:
+        elif self._verdict is not None:
             self._end_xauth(self._verdict)
+        elif xauth.gives_up(answered):
+            self._end_xauth(xauth.FAIL)
+        else:
+            self._judge(answered)
 
     def _judge(self, reply: Configuration) -> None:
+        """Go on to the next round, or to another try, or to the verdict (6)."""
         policy = self.context.config.xauth
-        good = policy is not None and xauth.accepts(
-            reply, policy.kind, self._challenge, policy.users
-        )
-        self._user = (reply.value(_USER) or b"").decode("ascii", "backslashreplace")
-        self._verdict = xauth.OK if good else xauth.FAIL
+        if policy is None:
+            return
+        asked = policy.questions[self._answered]
+        self._user = reply.value(xauth.USER) or self._user
+        if xauth.accepts(reply, asked, self._challenge, self._user, policy.users):
+            self._answered += 1
+            if self._answered == len(policy.questions):
+                self._verdict = xauth.OK
+        else:
+            self._refused += 1
+            if self._refused >= policy.tries:
+                self._verdict = xauth.FAIL
 
     def _end_xauth(self, verdict: bytes) -> None:
-        good = verdict == xauth.OK
+        good = int.from_bytes(verdict) == int.from_bytes(xauth.OK)
         self._authenticated = good
         self.failed = "" if good else "XAUTH failed"
-        self.context.events.append(UserAuthenticated(self._user, accepted=good))
+        event = UserAuthenticated(text_of(self._user), accepted=good, messages=self._messages)
+        self.context.events.append(event)
 
     def _note(self, configuration: Configuration) -> None:
+        values = values_of(configuration)
         self._configured = True
-        self.context.events.append(ConfigurationReceived(values_of(configuration)))
+        self.context.events.append(ConfigurationReceived(values, read_settings(values)))
+        self._use_address(values)
+
+    def _use_address(self, values: Values) -> None:
+        """From now on Quick Mode speaks for the host's address, at both ends."""
+        config = self.context.config
+        policy, address = config.mode_config, address_of(values)
+        if policy is None or not policy.use_address:
+            return
+        if address is None:
+            self.failed = "no address was assigned"
+            return
+        host = Identification.selector(str(address))
+        self.context.config = (
+            replace(config, remote_selector=host)
+            if policy.gateway
+            else replace(config, local_selector=host)
+        )

@@ -8,6 +8,9 @@ HDR*, HASH, ATTR(REQUEST or SET)  -->
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
 from conformance.ikev1.attributes import Attribute, AttributeRow, Form, name_of
@@ -65,6 +68,7 @@ CONFIGURATION = (
 NUMBERS = {row.name: row.number for row in CONFIGURATION}
 """Attribute numbers by name."""
 _FORMS = {row.name: row.form for row in CONFIGURATION}
+_ADDRESSES = ("ip4-address", "ip6-address")
 
 Values = tuple[tuple[str, bytes], ...]
 """Attribute names and values, an empty value where one is only asked for."""
@@ -89,7 +93,33 @@ def values_of(configuration: Configuration) -> Values:
 def answer_request(configuration: Configuration, offered: Values) -> Values:
     """What a gateway has of all that a host asks for; of what it has not, nothing is said.
 
-    A value asked for is a wish that the gateway need not fulfil (draft-dukes-ike-mode-cfg-02 3.3).
+    A value asked for is a wish that the gateway need not fulfil (draft-dukes-ike-mode-cfg-02 3.3);
+    of addresses no more are given than were asked for (3.4).
     """
-    asked = {one.type for one in configuration.attributes}
-    return tuple((name, value) for name, value in offered if NUMBERS[name] in asked)
+    asked = Counter(one.type for one in configuration.attributes)
+    given: Counter[str] = Counter()
+    answer: list[tuple[str, bytes]] = []
+    for name, value in (*offered, *_supported(offered)):
+        given[name] += 1
+        most = asked[NUMBERS[name]] if name in _ADDRESSES else len(offered) + 1
+        if NUMBERS[name] in asked and given[name] <= most:
+            answer.append((name, value))
+    return tuple(answer)
+
+
+def _supported(offered: Values) -> Values:
+    """SUPPORTED-ATTRIBUTES, which every implementation answers, unless the policy does (3.4)."""
+    name = "supported-attributes"
+    names = dict.fromkeys(one for one, _ in offered)
+    if name in names:
+        return ()
+    return ((name, b"".join(NUMBERS[one].to_bytes(2) for one in (*names, name))),)
+
+
+def address_of(values: Values) -> IPv4Address | IPv6Address | None:
+    """The first address that a host may use; None where there is none."""
+    for name, value in values:
+        if name in _ADDRESSES:
+            with suppress(ValueError):
+                return (IPv4Address if name == "ip4-address" else IPv6Address)(value)
+    return None

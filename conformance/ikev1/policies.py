@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from conformance.crypto.group import GroupParameters
 
+from conformance.ikev1.errors import LocalError
+
 
 @dataclass(frozen=True, slots=True)
 class DpdPolicy:
@@ -52,18 +54,61 @@ class NatPolicy:
     """Seconds of silence after which a peer behind a NAT sends a keepalive (RFC 3948 4)."""
 
 
+_ALONE = ("xauth-next-pin", "xauth-answer")
+"""What nothing else may be asked for with (draft-beaulieu-ike-xauth-02 6.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class XauthRound:
+    """One question of the gateway; raises LocalError (draft-beaulieu-ike-xauth-02 5 and 6.2)."""
+
+    asks: tuple[str, ...] = ("xauth-user-name", "xauth-user-password")
+    """Attribute names; none may stay unanswered."""
+    kind: str = "generic"
+    """What is made of the password, of generic, radius-chap, otp and s-key."""
+    challenge: bytes = b""
+    """A fixed challenge; empty draws one. OTP and S/KEY need one in their own form."""
+    message: bytes = b""
+    """What the user is to read."""
+    expects: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+    """Values that answers must have; a password is judged by the users, the others are free."""
+
+    def __post_init__(self) -> None:
+        if len(self.asks) > 1 and set(_ALONE) & set(self.asks):
+            raise LocalError(f"{' and '.join(_ALONE)} are asked for alone")
+        if "xauth-answer" in self.asks and not self.message:
+            raise LocalError("xauth-answer is asked for with a message")
+
+
 @dataclass(frozen=True, slots=True)
 class XauthPolicy:
     """Extended authentication, as the user or as the gateway (draft-beaulieu-ike-xauth-02)."""
 
     user: bytes = b""
     password: bytes = field(default=b"", repr=False)
+    answers: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+    """User: what else may be asked for, by attribute name: xauth-passcode, xauth-domain ..."""
     users: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
     """Gateway: names and passwords."""
     kind: str = "generic"
-    """Gateway: what is asked for, of generic, radius-chap and otp."""
+    """Gateway: what is asked for where there is only one round."""
     challenge: bytes = b""
-    """Gateway: a fixed challenge; empty draws one. OTP needs one in its own form."""
+    """Gateway: its challenge."""
+    rounds: tuple[XauthRound, ...] = ()
+    """Gateway: questions one after the other; empty for one of name and password."""
+    tries: int = 1
+    """Gateway: how often a wrong answer may come, in all."""
+    trusted: bool = False
+    """Gateway: whether phase 1 is enough, so that only the status is told (5.5)."""
+    verdict: bytes = b""
+    """Gateway: what the user is to read with the status."""
+    identifier: int = 0
+    """Gateway: of all messages of the transaction; some peers answer with 0 whatever is asked."""
+
+    @property
+    def questions(self) -> tuple[XauthRound, ...]:
+        """Gateway: every round."""
+        return self.rounds or (XauthRound(kind=self.kind, challenge=self.challenge),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +121,8 @@ class ModeConfigPolicy:
     """Whether the gateway begins; else the host asks."""
     values: tuple[tuple[str, bytes], ...] = ()
     """Names and values that the gateway has, or that the host asks for."""
+    use_address: bool = False
+    """Whether Quick Mode speaks for the host's new address, in the place of its selector."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Extended authentication: a user's answer to a gateway (draft-beaulieu-ike-xauth-02).
+"""Extended authentication: a user's answers to a gateway (draft-beaulieu-ike-xauth-02).
 
 ```
                                     <--  HDR*, HASH, ATTR(REQUEST: user name, password)
@@ -6,6 +6,7 @@ HDR*, HASH, ATTR(REPLY: the same)   -->
                                     <--  HDR*, HASH, ATTR(SET: status)
 HDR*, HASH, ATTR(ACK: status)       -->
 ```
+REQUEST and REPLY may repeat, for further questions or for another try.
 """
 
 from __future__ import annotations
@@ -14,20 +15,33 @@ import hmac
 from hashlib import md5
 from typing import TYPE_CHECKING
 
+from conformance.ikev1 import one_time
 from conformance.ikev1.mode_config import NUMBERS, Values
+from conformance.ikev1.settings import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conformance.ikev1.payloads import Configuration
+    from conformance.ikev1.policies import XauthPolicy, XauthRound
 
-TYPES = {"generic": 0, "radius-chap": 1, "otp": 2}
+TYPES = {"generic": 0, "radius-chap": 1, "otp": 2, "s-key": 3}
 """XAUTH-TYPE by name (draft-beaulieu-ike-xauth-02 6.3)."""
 OK, FAIL = b"\0\1", b"\0\0"
 """XAUTH-STATUS."""
-_OTP_SIZE = 8
-_MOST_OTP_ROUNDS = 9999
+USER, PASSWORD = NUMBERS["xauth-user-name"], NUMBERS["xauth-user-password"]
+TYPE, CHALLENGE = NUMBERS["xauth-type"], NUMBERS["xauth-challenge"]
+MESSAGE, STATUS = NUMBERS["xauth-message"], NUMBERS["xauth-status"]
 _CHAP_SIZE = 17
+_ANSWERS = (
+    "xauth-user-name",
+    "xauth-user-password",
+    "xauth-passcode",
+    "xauth-domain",
+    "xauth-next-pin",
+    "xauth-answer",
+)
+"""What a gateway may ask for (6.2)."""
 
 
 def chap_response(identifier: int, password: bytes, challenge: bytes) -> bytes:
@@ -36,68 +50,99 @@ def chap_response(identifier: int, password: bytes, challenge: bytes) -> bytes:
     return head + md5(head + password + challenge, usedforsecurity=False).digest()
 
 
-def _fold(digest: bytes) -> bytes:
-    pairs = zip(digest[:_OTP_SIZE], digest[_OTP_SIZE:], strict=True)
-    return bytes(one ^ other for one, other in pairs)
+# -- the gateway -------------------------------------------------------------------------------
 
 
-def otp_response(password: bytes, challenge: bytes) -> bytes | None:
-    """The one-time password for "otp-md5 <count> <seed>" in hexadecimal groups.
-
-    RFC 2289 6 and Appendix A; None for a challenge of another form or of too many rounds.
-    """
-    words = challenge.split()
-    if len(words) < 3 or words[0] != b"otp-md5" or not words[1].isdigit():  # noqa: PLR2004
-        return None
-    if len(words[1]) > len(str(_MOST_OTP_ROUNDS)):
-        return None
-    value = _fold(md5(words[2].lower() + password, usedforsecurity=False).digest())
-    for _ in range(int(words[1])):
-        value = _fold(md5(value, usedforsecurity=False).digest())
-    return b" ".join(value.hex().encode()[index : index + 4] for index in range(0, 16, 4))
+def question(asked: XauthRound, challenge: bytes) -> Values:
+    """What the gateway asks for in one round; generic goes without a challenge (6.2)."""
+    values: Values = (("xauth-type", TYPES[asked.kind].to_bytes(2)),)
+    if asked.message:
+        values += (("xauth-message", asked.message),)
+    if asked.kind != "generic":
+        values += (("xauth-challenge", challenge),)
+    return values + tuple((name, b"") for name in asked.asks)
 
 
-def question(kind: str, challenge: bytes) -> Values:
-    """What the gateway asks for; generic goes without a challenge (6.2)."""
-    values = (("xauth-user-name", b""), ("xauth-user-password", b""))
-    asked = (("xauth-type", TYPES[kind].to_bytes(2)), *values)
-    return asked if kind == "generic" else (*asked, ("xauth-challenge", challenge))
-
-
-def answer(request: Configuration, user: bytes, password: bytes, identifier: int) -> Values:
-    """The user's answer, or FAIL where the kind or its challenge is unknown to us (6.2)."""
-    given, challenge = request.value(NUMBERS["xauth-type"]), request.value(CHALLENGE) or b""
-    kind = int.from_bytes(given or b"")
-    proofs: dict[int, Callable[[], bytes | None]] = {
-        TYPES["generic"]: lambda: password,
-        TYPES["radius-chap"]: lambda: chap_response(identifier, password, challenge),
-        TYPES["otp"]: lambda: otp_response(password, challenge),
-    }
-    proof = proofs[kind]() if kind in proofs else None
-    echo = () if given is None else (("xauth-type", given),)
-    if proof is None:
-        return (*echo, ("xauth-status", FAIL))
-    return (*echo, ("xauth-user-name", user), ("xauth-user-password", proof))
+def gives_up(reply: Configuration) -> bool:
+    """Whether the user cannot answer: any XAUTH-STATUS in a REPLY means FAIL (6.2)."""
+    return reply.value(STATUS) is not None
 
 
 def accepts(
-    reply: Configuration, kind: str, challenge: bytes, users: tuple[tuple[bytes, bytes], ...]
+    reply: Configuration,
+    asked: XauthRound,
+    challenge: bytes,
+    user: bytes,
+    users: tuple[tuple[bytes, bytes], ...],
 ) -> bool:
-    """Whether a reply proves one of the users; the comparison takes constant time."""
-    given = reply.value(NUMBERS["xauth-type"])
-    user, proof = reply.value(NUMBERS["xauth-user-name"]), reply.value(PASSWORD)
-    if given is None or int.from_bytes(given) != TYPES[kind] or proof is None:
+    """Whether a reply answers a round, the password being that of the user or of who it names.
+
+    Every comparison takes constant time. A missing type means generic.
+    """
+    kind = int.from_bytes(reply.value(TYPE) or b"")
+    given = [reply.value(NUMBERS[name]) for name in asked.asks]
+    if kind != TYPES[asked.kind] or gives_up(reply) or not all(given):
         return False
-    password = dict(users).get(user or b"")
-    expected = _expected(kind, password or b"", challenge, proof)
-    return hmac.compare_digest(expected, proof) and password is not None
+    good = all(
+        hmac.compare_digest(expected, reply.value(NUMBERS[name]) or b"")
+        for name, expected in asked.expects
+    )
+    if "xauth-user-password" not in asked.asks:
+        return good
+    password = dict(users).get(reply.value(USER) or user)
+    proves = _proves(asked.kind, password or b"", challenge, reply.value(PASSWORD) or b"")
+    return good and proves and password is not None
 
 
-def _expected(kind: str, password: bytes, challenge: bytes, proof: bytes) -> bytes:
-    if kind == "radius-chap":
-        return chap_response(proof[0], password, challenge) if len(proof) == _CHAP_SIZE else b""
-    return password if kind == "generic" else otp_response(password, challenge) or b"\0"
+def _proves(kind: str, password: bytes, challenge: bytes, proof: bytes) -> bool:
+    expected: dict[str, Callable[[], bytes | None]] = {
+        "generic": lambda: password,
+        "radius-chap": lambda: chap_response(proof[0], password, challenge),
+        "otp": lambda: one_time.response(password, challenge),
+        "s-key": lambda: one_time.response(password, challenge),
+    }
+    if kind == "radius-chap" and len(proof) != _CHAP_SIZE:
+        return False
+    want = expected[kind]()
+    if want is None:
+        return False
+    if kind in _ONE_TIME:
+        want, proof = one_time.normal(want), one_time.normal(proof)
+    return hmac.compare_digest(want, proof)
 
 
-CHALLENGE, PASSWORD = NUMBERS["xauth-challenge"], NUMBERS["xauth-user-password"]
-"""The attributes that never belong into a transcript, and what they answer."""
+_ONE_TIME = ("otp", "s-key")
+
+
+# -- the user ----------------------------------------------------------------------------------
+
+
+def message_of(configuration: Configuration) -> str:
+    """What the gateway wants the user to read; may be empty."""
+    return text_of(configuration.value(MESSAGE) or b"")
+
+
+def answer(request: Configuration, policy: XauthPolicy, identifier: int) -> Values:
+    """The user's answer to all that is asked for, or FAIL where it cannot be given (6.1, 6.2)."""
+    kind, given = request.value(TYPE), {one.type for one in request.attributes}
+    known = {"xauth-user-name": policy.user, **dict(policy.answers)}
+    if proof := _proof(request, policy.password, identifier):
+        known["xauth-user-password"] = proof
+    asked = [name for name in _ANSWERS if NUMBERS[name] in given]
+    echo: Values = () if kind is None else (("xauth-type", kind),)
+    if not asked or not all(known.get(name) for name in asked):
+        return (*echo, ("xauth-status", FAIL))
+    return (*echo, *((name, known[name]) for name in asked))
+
+
+def _proof(request: Configuration, password: bytes, identifier: int) -> bytes | None:
+    """The value of the password attribute; None where kind or challenge is unknown to us."""
+    challenge = request.value(CHALLENGE) or b""
+    proofs: dict[int, Callable[[], bytes | None]] = {
+        TYPES["generic"]: lambda: password,
+        TYPES["radius-chap"]: lambda: chap_response(identifier, password, challenge),
+        TYPES["otp"]: lambda: one_time.response(password, challenge),
+        TYPES["s-key"]: lambda: one_time.response(password, challenge),
+    }
+    proof = proofs.get(int.from_bytes(request.value(TYPE) or b""))
+    return proof() if proof else None
