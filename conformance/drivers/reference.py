@@ -86,8 +86,8 @@ class ReferenceDriver(Driver):
         keys = self._call("keys", name=connection.name)
         children = told["children"]
         return Held(
-            ike=IkeSa(**told["ike"]) if told["ike"] else None,
-            child=ChildSa(**children[-1]) if children else None,
+            ike=IkeSa(**_known(IkeSa, told["ike"])) if told["ike"] else None,
+            child=ChildSa(**_known(ChildSa, children[-1])) if children else None,
             ike_keys=[_ike_key(key) for key in keys["ike"]],
             esp_keys=[_esp_key(key) for key in keys["esp"]],
         )
@@ -123,6 +123,11 @@ class ReferenceDriver(Driver):
             return self._client.call(do, **arguments)
         except ControlError as error:
             raise DriverError(f"{self.name}: {do}: {error}") from error
+
+
+def _known(kind: type[IkeSa | ChildSa], told: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record keeps of all that the peer tells."""
+    return {name: told[name] for name in kind.__struct_fields__ if name in told}
 
 
 def _attempt(told: Mapping[str, Any]) -> Attempt:

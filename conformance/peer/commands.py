@@ -11,7 +11,15 @@ import msgspec
 from conformance import __version__
 from conformance.ikev1.errors import LocalError
 from conformance.peer.connection import CommandError, Mark
-from conformance.peer.requests import Await, Configure, Hello, Named, Ping, read_request
+from conformance.peer.requests import (
+    Await,
+    Configure,
+    Events,
+    Hello,
+    Named,
+    Ping,
+    read_request,
+)
 from conformance.peer.sas import child_facts, ike_facts
 
 if TYPE_CHECKING:
@@ -83,6 +91,11 @@ async def _transcript(peer: ReferencePeer, request: Named) -> Answer:
     return peer.connection(request.name).history.facts()
 
 
+async def _events(peer: ReferencePeer, request: Events) -> Answer:
+    events = peer.connection(request.name).history.events
+    return {"events": events[request.since :], "next": len(events)}
+
+
 async def _terminate(peer: ReferencePeer, request: Await) -> Answer:
     return {"deleted": peer.connection(request.name).terminate()}
 
@@ -118,6 +131,7 @@ COMMANDS = {
     "sas": Command(Named, _sas),
     "keys": Command(Named, _keys),
     "transcript": Command(Named, _transcript),
+    "events": Command(Events, _events),
     "terminate": Command(Await, _terminate),
     "remove": Command(Named, _remove),
     "reset": Command(Hello, _reset),

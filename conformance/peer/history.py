@@ -1,9 +1,9 @@
-"""What a connection has seen since it was configured: transcript, notifies, drops, failures."""
+"""What a connection has seen since it was configured: transcript, events, drops, failures."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from conformance.ikev1.events import (
     ExchangeFailed,
@@ -13,6 +13,7 @@ from conformance.ikev1.events import (
     NotifyReceived,
     NotifySent,
 )
+from conformance.peer.facts import event_fact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
     from conformance.ikev1.errors import Divergence
     from conformance.ikev1.events import Event
     from conformance.ipsec.engine import AuditEvent
-
-Fact = dict[str, Any]
-"""One entry, ready for JSON."""
+    from conformance.peer.facts import Fact, PeerEvent
 
 
 @dataclass(slots=True)
@@ -30,13 +29,17 @@ class History:
     """Lists of facts in the order they happened; times are seconds since the epoch."""
 
     messages: list[Fact] = field(default_factory=list)
+    events: list[Fact] = field(default_factory=list)
+    """All but the messages, each with its name as ``event``."""
     notifies: list[Fact] = field(default_factory=list)
     rejections: list[Fact] = field(default_factory=list)
     failures: list[Fact] = field(default_factory=list)
     drops: list[Fact] = field(default_factory=list)
 
-    def note(self, event: Event, time: float) -> None:
-        """Keep what the event tells, if it belongs in one of the lists."""
+    def note(self, event: Event | PeerEvent, time: float) -> None:
+        """Keep what the event tells, in every list where it belongs."""
+        if not isinstance(event, MessageSent | MessageReceived):
+            self.events.append({"time": time, **event_fact(event)})
         entry = _ENTRIES.get(type(event))
         if entry is not None:
             name, fact = entry

@@ -2,99 +2,40 @@
 
 from __future__ import annotations
 
-import time
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import msgspec
+from conformance.ikev1.config import Config, Identification, RetransmitPolicy
+from conformance.ikev1.errors import LocalError
+from conformance.ikev1.policies import DpdPolicy, FragmentationPolicy, LifetimePolicy, NatPolicy
+from conformance.peer.fields import Fields
+from conformance.peer.fields import read_fields as read_request
+from conformance.peer.identities import read_identity
+from conformance.peer.offers import Certified, ModeConfig, Phase1, Phase2, Xauth
 
-from conformance.crypto.asymmetric import PrivateKey
-from conformance.crypto.certificates import Certificate
-from conformance.ikev1.config import (
-    Config,
-    Identification,
-    Phase1Proposal,
-    Phase2Proposal,
-    RetransmitPolicy,
-)
-from conformance.ikev1.credentials import Credentials
+__all__ = ["Await", "Configure", "Events", "Hello", "Named", "Ping", "read_request"]
 
-RequestT = TypeVar("RequestT", bound=msgspec.Struct)
+T = TypeVar("T")
 
-
-def read_request(kind: type[RequestT], fields: dict[str, Any]) -> RequestT:
-    """The fields of a JSON object as a request; msgspec.ValidationError names what is wrong."""
-    return msgspec.convert(fields, kind, dec_hook=_read_text)
+END_AT_HARD_LIMIT = LifetimePolicy(rekey=False)
+"""SAs end when their lifetime is over, and nobody replaces them."""
 
 
-def _read_text(kind: type[Any], value: object) -> object:
-    if kind not in (IPv4Address, IPv4Network) or not isinstance(value, str):
-        raise NotImplementedError(f"{kind.__name__} from {type(value).__name__}")
-    return kind(value)
-
-
-class _Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every field is named; a field nobody knows is refused."""
-
-
-class Phase1(_Request, frozen=True, kw_only=True):
-    """What phase 1 may agree on (RFC 2409 Appendix A), in the suite's names."""
-
-    cipher: str
-    hash: str
-    group: str
-    auth: str = "psk"
-    lifetime_seconds: int = 28800
-
-
-class Phase2(_Request, frozen=True, kw_only=True):
-    """What phase 2 may agree on (RFC 2407 4.5), in the suite's names."""
-
-    cipher: str
-    integrity: str
-    mode: str
-    pfs: str | None = None
-    """A group; None or ``none`` without one."""
-    lifetime_seconds: int = 3600
-    protocol: str = "esp"
-
-
-class Certified(_Request, frozen=True, kw_only=True):
-    """A certificate, its key and whom to trust; in JSON the octets are base64."""
-
-    private_key: bytes
-    """PEM, not encrypted."""
-    certificate: bytes
-    """X.509, DER."""
-    authority: bytes
-    """The one trusted issuer, X.509, DER."""
-
-    def __repr__(self) -> str:
-        return "Certified(...)"
-
-    def credentials(self) -> Credentials:
-        """As an endpoint takes them; raises ValueError for what is no key or certificate."""
-        return Credentials(
-            private_key=PrivateKey.load(self.private_key),
-            certificates=(Certificate.parse(self.certificate),),
-            authorities=(Certificate.parse(self.authority),),
-            clock=time.time,
-        )
-
-
-class Hello(_Request, frozen=True, kw_only=True):
+class Hello(Fields, frozen=True, kw_only=True):
     """Who are you? Takes nothing."""
 
 
-class Configure(_Request, frozen=True, kw_only=True):
+class Configure(Fields, frozen=True, kw_only=True):
     """One connection, ready to be initiated and to be answered."""
 
     name: str
     remote: IPv4Address
-    """The other peer's outer address."""
+    """The other peer's outer address, or that of the NAT in front of it."""
     psk: str
-    phase1: Phase1
-    phase2: Phase2
+    phase1: Phase1 | tuple[Phase1, ...]
+    """One, or several in order of preference."""
+    phase2: Phase2 | tuple[Phase2, ...]
+    """One, or several in order of preference, all with the same PFS group."""
     local_selector: IPv4Network
     remote_selector: IPv4Network
     seed: int
@@ -108,60 +49,83 @@ class Configure(_Request, frozen=True, kw_only=True):
     """``main`` or ``aggressive``."""
     protect_aggressive_proof: bool = True
     """Whether the third message of Aggressive Mode is encrypted (docs/findings.md says why)."""
+    local_id: str = ""
+    """``fqdn:gw.example`` and the like (identities.py); "" is our outer address."""
+    remote_id: str = ""
+    """What the peer must prove; "" is its outer address, ``any`` whoever has the key."""
+    send_client_ids: bool = True
+    dpd: DpdPolicy | None = None
+    xauth: Xauth | None = None
+    mode_config: ModeConfig | None = None
+    fragmentation: FragmentationPolicy | None = None
+    nat_traversal: NatPolicy | None = None
+    lifetimes: LifetimePolicy | None = END_AT_HARD_LIMIT
+    """What is done as SAs grow old; None leaves them until somebody deletes them."""
+    initial_contact: bool = False
+    commit: str | None = None
+    responder_lifetime: bool = False
+    replay_status: bool | None = None
 
     def __repr__(self) -> str:
         return f"Configure({self.name!r}, {self.remote})"
 
     def config(self, address: IPv4Address) -> Config:
         """The endpoint's configuration on this address; LocalError for unknown names."""
-        first, second = self.phase1, self.phase2
-        pfs = None if second.pfs == "none" else second.pfs
+        local_id = read_identity(self.local_id, str(address))
+        if local_id is None:
+            raise LocalError("our own identity cannot be any")
         return Config(
             psk=self.psk.encode(),
-            local_id=Identification.ipv4_addr(str(address)),
-            remote_id=Identification.ipv4_addr(str(self.remote)),
-            phase1=(
-                Phase1Proposal(
-                    first.cipher,
-                    first.hash,
-                    first.group,
-                    first.auth,
-                    lifetime_seconds=first.lifetime_seconds,
-                ),
-            ),
-            phase2=(
-                Phase2Proposal(
-                    second.cipher,
-                    second.integrity,
-                    second.mode,
-                    pfs,
-                    second.protocol,
-                    second.lifetime_seconds,
-                ),
-            ),
+            local_id=local_id,
+            remote_id=read_identity(self.remote_id, str(self.remote)),
+            phase1=tuple(one.proposal() for one in several(self.phase1)),
+            phase2=tuple(one.proposal() for one in several(self.phase2)),
             local_selector=Identification.selector(str(self.local_selector)),
             remote_selector=Identification.selector(str(self.remote_selector)),
             retransmit=self.retransmit,
             exchange=self.exchange,
             credentials=self.credentials.credentials() if self.credentials else None,
             protect_aggressive_proof=self.protect_aggressive_proof,
+            send_client_ids=self.send_client_ids,
+            dpd=self.dpd,
+            xauth=self.xauth.policy() if self.xauth else None,
+            mode_config=self.mode_config.policy() if self.mode_config else None,
+            fragmentation=self.fragmentation,
+            nat_traversal=self.nat_traversal,
+            lifetimes=self.lifetimes,
+            initial_contact=self.initial_contact,
+            commit=self.commit,
+            responder_lifetime=self.responder_lifetime,
+            replay_status=self.replay_status,
         )
 
 
-class Named(_Request, frozen=True, kw_only=True):
+def several(one_or_more: T | tuple[T, ...]) -> tuple[T, ...]:
+    """One thing as a tuple, several as they are."""
+    return one_or_more if isinstance(one_or_more, tuple) else (one_or_more,)
+
+
+class Named(Fields, frozen=True, kw_only=True):
     """A command about one connection."""
 
     name: str
 
 
-class Await(_Request, frozen=True, kw_only=True):
+class Events(Fields, frozen=True, kw_only=True):
+    """What happened to a connection, from the ``since``-th event on."""
+
+    name: str
+    since: int = 0
+
+
+class Await(Fields, frozen=True, kw_only=True):
     """A command about one connection that waits; ``timeout`` in seconds."""
 
     name: str
     timeout: float = 10.0
 
 
-class Ping(_Request, frozen=True, kw_only=True):
+class Ping(Fields, frozen=True, kw_only=True):
     """Echo requests through the newest SA of a connection (RFC 792)."""
 
     name: str

@@ -87,6 +87,15 @@ def child_facts(child: ChildSas) -> dict[str, Any]:
         "remote_selector": str(network_of(agreed.remote_selector)),
         "packets_in": child.inbound.usage.packets,
         "packets_out": child.outbound.usage.packets,
+        "bytes_in": child.inbound.usage.bytes,
+        "bytes_out": child.outbound.usage.bytes,
+        "role": agreed.role.value,
+        "negotiated_lifetime_seconds": agreed.negotiated_lifetime_seconds,
+        "lifetime_kilobytes": agreed.lifetime_kilobytes,
+        "replaces": agreed.replaces,
+        "udp_encapsulation": agreed.udp_encapsulation,
+        "original_addresses": list(agreed.original_addresses),
+        "peer_replay_detection": agreed.peer_replay_detection,
     }
 
 
@@ -101,6 +110,10 @@ def ike_facts(sa: IsakmpEstablished) -> dict[str, Any]:
         "auth": sa.auth,
         "lifetime_seconds": sa.lifetime_seconds,
         "state": "established",
+        "role": sa.role.value,
+        "negotiated_lifetime_seconds": sa.negotiated_lifetime_seconds,
+        "peer_id": str(sa.peer_id),
+        "vendor_ids": [one.hex() for one in sa.vendor_ids],
     }
 
 

@@ -1,0 +1,71 @@
+"""Structures read from JSON or TOML: every field is named, and one that nobody knows is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Any, TypeVar
+
+import msgspec
+
+from conformance.ikev1.errors import LocalError
+
+FieldsT = TypeVar("FieldsT", bound=msgspec.Struct)
+T = TypeVar("T")
+
+_TEXTS = (IPv4Address, IPv4Interface, IPv4Network)
+
+
+class Fields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every field is named; a field nobody knows is refused."""
+
+
+def read_fields(kind: type[FieldsT], given: Mapping[str, Any]) -> FieldsT:
+    """What a JSON or TOML object says; msgspec.ValidationError names what is wrong with it."""
+    _refuse_unknown(kind, given)
+    return msgspec.convert(given, kind, dec_hook=_read_text)
+
+
+def _read_text(kind: type[Any], value: object) -> object:
+    if kind not in _TEXTS or not isinstance(value, str):
+        raise NotImplementedError(f"{kind.__name__} from {type(value).__name__}")
+    return kind(value)
+
+
+def _refuse_unknown(kind: type[msgspec.Struct], given: Mapping[str, Any]) -> None:
+    """Policies are plain dataclasses, in which msgspec overlooks a misspelt name."""
+    for one in msgspec.structs.fields(kind):
+        policy = next((part for part in _parts(one.type) if is_dataclass(part)), None)
+        value = given.get(one.name)
+        if policy is None or not isinstance(value, Mapping):
+            continue
+        known = [each.name for each in fields(policy)]
+        for name in value:
+            if name not in known:
+                raise msgspec.ValidationError(
+                    f"Object contains unknown field `{name}` - at `$.{one.name}`; "
+                    f"known are {', '.join(known)}"
+                )
+
+
+def _parts(kind: Any) -> tuple[Any, ...]:
+    return getattr(kind, "__args__", (kind,))
+
+
+def build(kind: type[T], given: Mapping[str, Any]) -> T:
+    """A dataclass of the core from fields of its names.
+
+    A field that it lacks is left out where it says nothing; LocalError where it says something.
+    """
+    known = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
+    for name, value in given.items():
+        if name not in known and value:
+            raise LocalError(f"{name} is not supported")
+    said = {name: value for name, value in given.items() if _differs(known.get(name), value)}
+    return kind(**said)
+
+
+def _differs(field: Field[Any] | None, value: object) -> bool:
+    """Whether a value has to be passed on."""
+    return field is not None and (field.default is MISSING or value != field.default)

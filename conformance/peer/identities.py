@@ -1,0 +1,40 @@
+"""Phase 1 identities as people write them: a type, a colon, a value (RFC 2407 4.6.2.1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conformance.ikev1.config import Identification
+from conformance.ikev1.errors import LocalError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_FORMS: dict[str, Callable[[str], Identification]] = {
+    "ipv4": Identification.ipv4_addr,
+    "subnet": Identification.selector,
+    "fqdn": Identification.fqdn,
+    "user-fqdn": Identification.user_fqdn,
+    "key-id": lambda text: Identification.key_id(bytes.fromhex(text)),
+}
+if hasattr(Identification, "dn"):
+    _FORMS["dn"] = Identification.dn
+ANY = "any"
+"""Whoever has the key."""
+
+
+def read_identity(text: str, address: str) -> Identification | None:
+    """``fqdn:gw.example`` and the like; "" is the address itself, None stands for any.
+
+    Raises LocalError for another type, or a value that does not fit it.
+    """
+    if text == ANY:
+        return None
+    kind, colon, value = text.partition(":") if text else ("ipv4", ":", address)
+    if not colon or kind not in _FORMS:
+        known = ", ".join(f"{name}:..." for name in _FORMS)
+        raise LocalError(f"{text!r} is no identity; known are {known} and {ANY}")
+    try:
+        return _FORMS[kind](value)
+    except ValueError as error:
+        raise LocalError(f"{text!r} is no identity: {error}") from error

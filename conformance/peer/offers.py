@@ -1,0 +1,155 @@
+"""What a connection may agree on and how it proves itself, in the suite's names."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from conformance.crypto.asymmetric import PrivateKey, PublicKey
+from conformance.crypto.certificates import Certificate
+from conformance.ikev1.config import Phase1Proposal, Phase2Proposal
+from conformance.ikev1.credentials import Credentials
+from conformance.ikev1.policies import ModeConfigPolicy, XauthPolicy
+from conformance.peer.fields import Fields, build
+from conformance.peer.values import write_value
+
+
+class Phase1(Fields, frozen=True, kw_only=True):
+    """What phase 1 may agree on (RFC 2409 Appendix A)."""
+
+    cipher: str
+    hash: str
+    group: str
+    auth: str = "psk"
+    lifetime_seconds: int = 28800
+    lifetime_kilobytes: int | None = None
+    lifetime_variable: bool = False
+    """Whether durations are sent as TLV even where TV would do (RFC 2407 4.5)."""
+
+    def proposal(self) -> Phase1Proposal:
+        """As an endpoint takes it; LocalError for unknown names."""
+        return build(Phase1Proposal, msgspec.structs.asdict(self))
+
+
+class Phase2(Fields, frozen=True, kw_only=True):
+    """What phase 2 may agree on (RFC 2407 4.5)."""
+
+    cipher: str
+    integrity: str
+    mode: str
+    pfs: str | None = None
+    """A group; None or ``none`` without one."""
+    lifetime_seconds: int = 3600
+    protocol: str = "esp"
+    """The protocols that protect together, outermost first: ``esp``, ``ah+esp`` ..."""
+    lifetime_kilobytes: int | None = None
+    lifetime_variable: bool = False
+    """Whether durations are sent as TLV even where TV would do (RFC 2407 4.5)."""
+    ah_integrity: str = ""
+    """Of AH, where it is not ``integrity``."""
+    compression: str = ""
+    """Of IPComp; "" for deflate."""
+    esn: bool = False
+    """Whether sequence numbers have 64 bits (RFC 4304)."""
+
+    def proposal(self) -> Phase2Proposal:
+        """As an endpoint takes it; LocalError for unknown names."""
+        given = msgspec.structs.asdict(self) | {"pfs": None if self.pfs == "none" else self.pfs}
+        said = {name: value for name, value in given.items() if value or name not in _OPTIONAL}
+        return build(Phase2Proposal, said)
+
+
+_OPTIONAL = ("ah_integrity", "compression", "esn")
+
+
+class Certified(Fields, frozen=True, kw_only=True):
+    """A certificate, its key and whom to trust; in JSON the octets are base64.
+
+    Certificates and revocation lists are DER, keys are PEM and not encrypted.
+    """
+
+    private_key: bytes
+    certificate: bytes
+    authority: bytes | None = None
+    """The one trusted issuer; None where the peer's key is known beforehand."""
+    chain: tuple[bytes, ...] = ()
+    """What leads from our certificate to an authority, nearest first."""
+    crls: tuple[bytes, ...] = ()
+    require_crl: bool = False
+    """Whether a certificate without a fresh revocation list is refused."""
+    peer_key: bytes | None = None
+    """The peer's public key; then its certificates do not matter."""
+    peer_certificate: bytes | None = None
+    """What nonces are encrypted to, with HASH(1) naming it (RFC 2409 5.2)."""
+    send: str = "always"
+    """When our certificates are sent: ``always``, ``requested`` or ``never``."""
+    wrapped: bool = False
+    """Whether they travel in one PKCS #7 (RFC 4945 3.3.2)."""
+
+    def __repr__(self) -> str:
+        return "Certified(...)"
+
+    def credentials(self) -> Credentials:
+        """As an endpoint takes them; raises ValueError for what is no key or certificate."""
+        own = (self.certificate, *self.chain)
+        given = {
+            "private_key": PrivateKey.load(self.private_key),
+            "certificates": tuple(Certificate.parse(one) for one in own),
+            "authorities": (Certificate.parse(self.authority),) if self.authority else (),
+            "peer_key": PublicKey.load(self.peer_key) if self.peer_key else None,
+            "peer_certificate": (
+                Certificate.parse(self.peer_certificate) if self.peer_certificate else None
+            ),
+            "revocations": self.crls,
+            "require_crl": self.require_crl,
+            "clock": time.time,
+            "send": self.send,
+            "wrapped": self.wrapped,
+        }
+        return build(Credentials, given)
+
+
+class Xauth(Fields, frozen=True, kw_only=True):
+    """Extended authentication, as the user or as the gateway (draft-beaulieu-ike-xauth-02)."""
+
+    user: str = ""
+    password: str = ""
+    users: dict[str, str] = msgspec.field(default_factory=dict)
+    """Gateway: passwords by name."""
+    kind: str = "generic"
+    """Gateway: what is asked for: ``generic``, ``radius-chap``, ``otp`` ..."""
+    challenge: str = ""
+    """Gateway: a fixed challenge; "" draws one. OTP needs one in its own form."""
+
+    def __repr__(self) -> str:
+        return f"Xauth({self.user!r}, ...)"
+
+    def policy(self) -> XauthPolicy:
+        """As an endpoint takes it."""
+        users = tuple((name.encode(), secret.encode()) for name, secret in self.users.items())
+        return XauthPolicy(
+            user=self.user.encode(),
+            password=self.password.encode(),
+            users=users,
+            kind=self.kind,
+            challenge=self.challenge.encode(),
+        )
+
+
+class ModeConfig(Fields, frozen=True, kw_only=True):
+    """Who configures whom, and who begins (draft-dukes-ike-mode-cfg-02 2)."""
+
+    gateway: bool
+    """Whether we tell; else we are told."""
+    push: bool = False
+    """Whether the gateway begins; else the host asks."""
+    values: tuple[tuple[str, str], ...] = ()
+    """Names and values that the gateway has, or that the host asks for (then "")."""
+    use_address: bool = False
+    """Host: whether the address that it is given is its selector of phase 2."""
+
+    def policy(self) -> ModeConfigPolicy:
+        """As an endpoint takes it; LocalError for a name or value that is none."""
+        values = tuple((name, write_value(name, text)) for name, text in self.values)
+        return build(ModeConfigPolicy, msgspec.structs.asdict(self) | {"values": values})
