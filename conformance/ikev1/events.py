@@ -270,6 +270,21 @@ class PeerDead:
 
 
 @dataclass(frozen=True, slots=True)
+class PathProbed:
+    """The peer's NAT-D payloads have told where NATs are (RFC 3947 3.2)."""
+
+    flavour: str
+    """The document that both go by."""
+    we_are_behind: bool
+    peer_is_behind: bool
+
+    def __str__(self) -> str:
+        ends = (("us", self.we_are_behind), ("the peer", self.peer_is_behind))
+        behind = " and ".join(name for name, is_behind in ends if is_behind)
+        return f"{f'NAT in front of {behind}' if behind else 'no NAT'} ({self.flavour})"
+
+
+@dataclass(frozen=True, slots=True)
 class LifetimeReached:
     """A limit of an SA is reached, in seconds or in kilobytes."""
 
@@ -329,5 +344,6 @@ Event = (
     | ConfigurationReceived
     | GroupAgreed
     | LifetimeReached
+    | PathProbed
 )
 """Whatever Endpoint.next_event() returns."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from conformance.crypto.prf import digest
 from conformance.ikev1.constants import ExchangeType, NotifyType, PayloadType
 from conformance.ikev1.errors import LocalError, PeerError
-from conformance.ikev1.events import Role
+from conformance.ikev1.events import PathProbed, Role
 from conformance.ikev1.payloads.base import OpaquePayload
 from conformance.ikev1.payloads.nat import NatOriginalAddress, NatOriginalAddressDraft
 from conformance.ikev1.vendor_ids import VENDOR_IDS
@@ -134,6 +134,9 @@ class NatTraversal:
         self.we_are_behind = not hmac.compare_digest(hashes[0], ours)
         matches = [hmac.compare_digest(one, theirs) for one in hashes[1:]]
         self.peer_is_behind, self.checked = not any(matches), True
+        exchange.context.events.append(
+            PathProbed(self.flavour.name, self.we_are_behind, self.peer_is_behind)
+        )
         low = exchange.address not in exchange.context.marked
         if self.detected and exchange.role is Role.INITIATOR and low:
             exchange.address = (exchange.address[0], NATT_PORT)
