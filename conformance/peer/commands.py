@@ -10,7 +10,8 @@ import msgspec
 
 from conformance import __version__
 from conformance.ikev1.errors import LocalError
-from conformance.peer.connection import CommandError, Mark
+from conformance.peer.host import CommandError
+from conformance.peer.outcome import Mark
 from conformance.peer.requests import (
     Await,
     Configure,
@@ -70,7 +71,7 @@ async def _await_established(peer: ReferencePeer, request: Await) -> Answer:
 
 
 async def _ping(peer: ReferencePeer, request: Ping) -> Answer:
-    sent, received = await peer.connection(request.name).ping(request)
+    sent, received = await peer.connection(request.name).traffic.ping(request)
     return {"sent": sent, "received": received}
 
 
@@ -79,7 +80,7 @@ async def _sas(peer: ReferencePeer, request: Named) -> Answer:
     isakmp = list(connection.isakmp.values())
     return {
         "ike": ike_facts(isakmp[-1]) if isakmp else None,
-        "children": [child_facts(child) for child in connection.children.values()],
+        "children": [child_facts(child) for child in connection.traffic.children.values()],
     }
 
 

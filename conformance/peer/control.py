@@ -15,7 +15,7 @@ import msgspec
 
 from conformance.errors import UserError
 from conformance.peer.commands import obey
-from conformance.peer.connection import CommandError
+from conformance.peer.host import CommandError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from conformance.ikev1.events import Event
     from conformance.ipsec.engine import AuditEvent
+    from conformance.peer.facts import PeerEvent
 
 _FORMAT = "%(asctime)s.%(msecs)03d %(levelname)-7s %(message)s"
 
@@ -43,7 +44,7 @@ def log_to(path: Path) -> None:
         logging.getLogger().addHandler(handler)
 
 
-def describe_event(event: Event) -> str:
+def describe_event(event: Event | PeerEvent) -> str:
     """One event as a line of text, in the RFC's words; keys never appear."""
     return _DESCRIBERS.get(type(event), str)(event)
 

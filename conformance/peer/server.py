@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 from conformance.crypto.random import system_random
 from conformance.ipsec.engine import AuditEvent, DataPlane
-from conformance.peer.connection import CommandError, Connection, Host
+from conformance.peer.connection import Connection
+from conformance.peer.host import CommandError, Host
 from conformance.peer.log import describe_drop
+from conformance.peer.natt_port import Content, belongs_here, content_of, in_ip
 from conformance.peer.sockets import IKE_PORT, NATT_PORT, RawEspSocket, UdpSocket
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Address
-
+    from conformance.peer.host import Address
     from conformance.peer.requests import Configure
-    from conformance.peer.sockets import EspOpener, EspTransport
+    from conformance.peer.sockets import EspOpener, EspTransport, UdpOpener
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +26,8 @@ _log = logging.getLogger(__name__)
 class ReferencePeer:
     """One reference peer on one outer address; ``open`` it on a running event loop.
 
-    ``ports`` are those of IKE and NAT-T, 0 for any; ``open_esp`` makes the ESP transport.
+    ``ports`` are those of IKE and NAT-T, 0 for any; ``open_esp`` makes the ESP transport,
+    ``open_udp`` each port.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class ReferencePeer:
         *,
         ports: tuple[int, int] = (IKE_PORT, NATT_PORT),
         open_esp: EspOpener = RawEspSocket,
+        open_udp: UdpOpener = UdpSocket.open,
     ) -> None:
         self.name = name
         self.address = address
@@ -45,6 +49,7 @@ class ReferencePeer:
         """Set by the command ``shutdown``."""
         self._ports = ports
         self._open_esp = open_esp
+        self._open_udp = open_udp
         self._plane = DataPlane(system_random)
         self._udp: list[UdpSocket] = []
         self._esp: EspTransport | None = None
@@ -55,7 +60,7 @@ class ReferencePeer:
             for port, receive in zip(
                 self._ports, (self._receive_ike, self._receive_natt), strict=True
             ):
-                self._udp.append(await UdpSocket.open(self.address, port, receive))
+                self._udp.append(await self._open_udp(self.address, port, receive))
             self._esp = self._open_esp(self.address, self._receive_esp)
         except BaseException:
             self.close()
@@ -79,7 +84,16 @@ class ReferencePeer:
 
     def configure(self, settings: Configure) -> Connection:
         """A new connection, in the place of any of the same name or remote."""
-        host = Host(self.address, self.inner, self._plane.sad, self._udp[0].send, self._send_packet)
+        ike, natt = self._udp
+        host = Host(
+            self.address,
+            ike.port,
+            self.inner,
+            self._plane.sad,
+            lambda data, address: (natt if belongs_here(data) else ike).send(data, address),
+            self._send_packet,
+            natt.send,
+        )
         connection = Connection(settings, host)
         for old in list(self.connections.values()):
             if old.settings.name == settings.name or old.settings.remote == settings.remote:
@@ -109,26 +123,35 @@ class ReferencePeer:
         connections = self.connections.values()
         return next((one for one in connections if str(one.settings.remote) == remote), None)
 
-    def _receive_ike(self, data: bytes, address: tuple[str, int]) -> None:
+    def _receive_ike(self, data: bytes, address: Address) -> None:
         connection = self._with(address[0])
         if connection is None:
             _log.warning("ignored %d octets of %s: no connection with it", len(data), address)
             return
         connection.receive_datagram(data, address)
 
-    def _receive_natt(self, data: bytes, address: tuple[str, int]) -> None:
-        _log.info("ignored %d octets of %s on the NAT-T port", len(data), address)
-
-    def _receive_esp(self, packet: bytes) -> None:
-        result = self._plane.inbound(packet)
-        source = result.source if isinstance(result, AuditEvent) else result.sa.source
-        connection = self._with(str(source))
-        if connection is None:
-            _log.warning("%s", describe_drop(result) if isinstance(result, AuditEvent) else source)
-        elif isinstance(result, AuditEvent):
-            connection.note_drop(result)
+    def _receive_natt(self, data: bytes, address: Address) -> None:
+        if content_of(data) is Content.ESP:
+            packet = in_ip(data, IPv4Address(address[0]), self.address)
+            self._receive_esp(packet, via=address)
         else:
-            connection.receive_inner(result.inner, result.sa)
+            self._receive_ike(data, address)
+
+    def _receive_esp(self, packet: bytes, via: Address | None = None) -> None:
+        """Take ESP, which came in UDP from ``via`` or in IP itself."""
+        result = self._plane.inbound(packet)
+        if isinstance(result, AuditEvent):
+            connection = self._with(str(result.source))
+            if connection is None:
+                _log.warning("%s", describe_drop(result))
+            else:
+                connection.note_drop(result)
+            return
+        spi = result.sa.spi
+        owner = next(one for one in self.connections.values() if spi in one.traffic.children)
+        if via is not None:
+            owner.heard(via)
+        owner.traffic.receive(result.inner, result.sa)
 
     def _send_packet(self, packet: bytes, destination: IPv4Address) -> None:
         if self._esp is None:

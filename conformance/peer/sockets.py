@@ -49,6 +49,15 @@ class EspOpener(Protocol):
         """Open it; every packet for ``address`` goes to ``receive``."""
 
 
+class UdpOpener(Protocol):
+    """Binds a UDP port of a host."""
+
+    async def __call__(
+        self, address: IPv4Address, port: int, receive: DatagramReceiver
+    ) -> UdpSocket:
+        """Bind it; every datagram goes to ``receive``."""
+
+
 class UdpSocket(asyncio.DatagramProtocol):
     """One UDP port, whose datagrams go to ``receive``."""
 

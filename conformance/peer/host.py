@@ -1,0 +1,38 @@
+"""What the connections of one peer share: its addresses, its SAs and its ways out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from ipaddress import IPv4Address
+
+    from conformance.ipsec.sad import Sad
+
+Address = tuple[str, int]
+"""IPv4 address and UDP port."""
+
+
+class CommandError(Exception):
+    """A command that cannot be obeyed; the text goes to whoever gave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What a connection shares with its peer's others."""
+
+    address: IPv4Address
+    """The outer address."""
+    ike_port: int
+    """Where IKE leaves from before any NAT is found."""
+    inner: IPv4Address
+    """The address inside tunnels."""
+    sad: Sad
+    send_datagram: Callable[[bytes, Address], None]
+    """Sends a datagram of IKE, from the port that it belongs to."""
+    send_packet: Callable[[bytes, IPv4Address], None]
+    """Sends a whole IPv4 packet; raises OSError."""
+    send_in_udp: Callable[[bytes, Address], None]
+    """Sends ESP from the NAT-T port."""

@@ -1,0 +1,85 @@
+"""Port 4500, which IKE, keepalives and ESP share, and where the peer's end of it is.
+
+RFC 3948 2 and 3, RFC 3947 7.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from conformance.ikev1.errors import DecodeError
+from conformance.ikev1.fragments import is_fragment
+from conformance.ikev1.message import NON_ESP_MARKER, parse_header
+from conformance.ikev1.natt import KEEPALIVE
+from conformance.ipsec.ip import HEADER_SIZE, Ipv4Packet, Protocol
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address
+
+    from conformance.ikev1.events import PathProbed
+    from conformance.peer.host import Address
+
+
+class Content(Enum):
+    """What a datagram on the port can be."""
+
+    IKE = "ike"
+    KEEPALIVE = "keepalive"
+    ESP = "esp"
+
+
+def content_of(datagram: bytes) -> Content:
+    """What a datagram that came in on the port is (RFC 3948 2)."""
+    if datagram == KEEPALIVE:
+        return Content.KEEPALIVE
+    return Content.IKE if datagram.startswith(NON_ESP_MARKER) else Content.ESP
+
+
+def belongs_here(datagram: bytes) -> bool:
+    """Whether a datagram of the endpoint leaves from this port, not from that of IKE."""
+    return content_of(datagram) is not Content.ESP
+
+
+def carries_fragment(datagram: bytes) -> bool:
+    """Whether a datagram of IKE, from either port, is a part of a larger message."""
+    try:
+        return is_fragment(parse_header(datagram.removeprefix(NON_ESP_MARKER)))
+    except DecodeError:
+        return False
+
+
+def in_ip(esp: bytes, source: IPv4Address, destination: IPv4Address) -> bytes:
+    """The packet that ESP from UDP would have been in (RFC 3948 3.1.1)."""
+    return Ipv4Packet(source, destination, Protocol.ESP, esp).build()
+
+
+def out_of_ip(packet: bytes) -> bytes:
+    """The ESP in a packet without options, for UDP."""
+    return packet[HEADER_SIZE:]
+
+
+@dataclass(slots=True)
+class UdpPath:
+    """Where ESP in UDP goes to."""
+
+    address: Address | None = None
+    """None before anything was agreed on over this port."""
+    follows: bool = True
+    """Whether the peer may move; behind a NAT ourselves we must not believe it (RFC 3947 7)."""
+
+    def probed(self, event: PathProbed) -> None:
+        """The NAT-D payloads told who is behind a NAT."""
+        self.follows = not event.we_are_behind
+
+    def heard(self, source: Address, *, agreed: bool = False) -> Address | None:
+        """Something authentic came from there; gives the former address where it has changed.
+
+        ``agreed`` where it ended a negotiation, which both ends held over this very path.
+        """
+        before = self.address
+        if source == before or not (agreed or (self.follows and before)):
+            return None
+        self.address = source
+        return before

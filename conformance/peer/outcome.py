@@ -1,0 +1,44 @@
+"""How a negotiation has ended, as seen from the history since some moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from conformance.peer.history import History
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where the lists of a connection ended at some moment; from the beginning by default."""
+
+    installed: int = 0
+    failures: int = 0
+    rejections: int = 0
+    notifies: int = 0
+
+    @classmethod
+    def at(cls, history: History, installed: int) -> Mark:
+        """Where they end now."""
+        return cls(installed, len(history.failures), len(history.rejections), len(history.notifies))
+
+    def has_ended(self, history: History, installed: int) -> bool:
+        """Whether SAs were installed or something has failed since."""
+        return installed > self.installed or len(history.failures) > self.failures
+
+    def outcome(
+        self, history: History, installed: int, *, in_time: bool, seconds: float
+    ) -> dict[str, Any]:
+        """Established or why not, every notify since, and the first value that differed."""
+        established = installed > self.installed
+        told = [*history.rejections[self.rejections :], *history.failures[self.failures :]]
+        reason = told[-1]["reason"] if told else f"no result within {seconds:g} s"
+        differing = [fact["divergence"] for fact in told if fact["divergence"]]
+        return {
+            "established": established,
+            "timed_out": not in_time,
+            "failure": None if established else reason,
+            "notifies": [fact["type"] for fact in history.notifies[self.notifies :]],
+            "divergence": None if established or not differing else differing[-1],
+        }

@@ -1,0 +1,137 @@
+"""The SAs of one connection, the packets that they carry, and who wants those that come out.
+
+RFC 4301 5, RFC 3948 3.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from conformance.ipsec.engine import AuditEvent, DataPlane
+from conformance.peer.host import CommandError
+from conformance.peer.natt_port import UdpPath, out_of_ip
+from conformance.peer.pinger import Pinger
+from conformance.peer.sas import ChildSas, install
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from ipaddress import IPv4Address
+
+    from conformance.crypto.random import RandomSource
+    from conformance.ikev1.events import ChildInstalled
+    from conformance.ipsec.ip import Ipv4Packet
+    from conformance.ipsec.sad import SecurityAssociation
+    from conformance.peer.host import Host
+    from conformance.peer.requests import Ping
+
+_log = logging.getLogger(__name__)
+
+
+class Traffic:
+    """Protects what leaves by the newest SA that covers it, and accepts what any of them brings.
+
+    ``count`` is told the SPI and the octets of each inner packet, ``note_drop`` every drop.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        remote: IPv4Address,
+        random: Callable[[str], RandomSource],
+        *,
+        count: Callable[[int, int], None],
+        note_drop: Callable[[AuditEvent], None],
+    ) -> None:
+        self.children: dict[int, ChildSas] = {}
+        """The pairs of SAs that stand, by inbound SPI, oldest first."""
+        self.path = UdpPath()
+        self.deliver: Callable[[Ipv4Packet], None] | None = None
+        """Takes what comes out of the tunnel; without it, echo requests to us are answered."""
+        self.inner = host.inner
+        """Our address inside tunnels; Mode Config may give us another."""
+        self._host = host
+        self._remote = remote
+        self._count = count
+        self._note_drop = note_drop
+        self._plane = DataPlane(random("esp"), host.sad)
+        self._pinger = Pinger(int.from_bytes(random("echo")(2)))
+
+    def install(self, event: ChildInstalled) -> ChildSas:
+        """A new pair of SAs stands; raises ValueError where the data plane cannot carry it."""
+        child = install(event, self._host.address, self._remote)
+        self._host.sad.add(child.inbound)
+        self._host.sad.add(child.outbound)
+        self.children[event.spi_in] = child
+        return child
+
+    def uninstall(self, spi_in: int) -> bool:
+        """A pair of SAs is gone; whether it stood."""
+        child = self.children.pop(spi_in, None)
+        if child is not None:
+            self._host.sad.remove(child.inbound)
+            self._host.sad.remove(child.outbound)
+        return child is not None
+
+    def clear(self) -> int:
+        """All are gone; how many stood."""
+        return sum(self.uninstall(spi_in) for spi_in in list(self.children))
+
+    def carrier(self, inner: Ipv4Packet) -> ChildSas | None:
+        """The newest pair that covers a packet which is to leave."""
+        pairs = reversed(self.children.values())
+        return next((pair for pair in pairs if pair.outbound.selector.covers(inner)), None)
+
+    def send(self, inner: Ipv4Packet) -> None:
+        """Protect a packet and send it; a drop where nothing covers it."""
+        child = self.carrier(inner) or next(reversed(self.children.values()), None)
+        if child is None:
+            raise CommandError("there is no SA")
+        sent = self._plane.outbound(inner, child.outbound)
+        if isinstance(sent, AuditEvent):
+            self._note_drop(sent)
+            return
+        _log.debug("sending %s > %s", inner.source, inner.destination)
+        try:
+            self._leave(sent.wire, child)
+        except OSError as error:
+            _log.warning("cannot send %d octets: %s", len(sent.wire), error)
+            return
+        self._count(child.outbound.spi, inner.total_length)
+
+    def _leave(self, wire: bytes, child: ChildSas) -> None:
+        if not child.agreed.udp_encapsulation:
+            self._host.send_packet(wire, child.outbound.destination)
+        elif self.path.address is not None:
+            self._host.send_in_udp(out_of_ip(wire), self.path.address)
+
+    def receive(self, inner: Ipv4Packet, sa: SecurityAssociation) -> None:
+        """Take a packet that came out of one of the inbound SAs."""
+        _log.debug("received %s > %s", inner.source, inner.destination)
+        self._count(sa.spi, inner.total_length)
+        if self.deliver is not None:
+            self.deliver(inner)
+            return
+        # The count may just have ended the SA that brought it.
+        child = self.children.get(sa.spi)
+        answer = self._pinger.receive(inner, self._own_address(child)) if child else None
+        if answer is not None:
+            self.send(answer)
+
+    async def ping(self, request: Ping) -> tuple[int, int]:
+        """Echo requests through the newest SA; (sent, received). CommandError without any SA."""
+        if not self.children:
+            raise CommandError(f"{request.name} has no SA")
+        child = next(reversed(self.children.values()))
+        ends = (self._own_address(child), request.target or self._remote_address(child))
+        return await self._pinger.ping(
+            self.send, ends, count=request.count, size=request.size, timeout=request.timeout
+        )
+
+    def _own_address(self, child: ChildSas) -> IPv4Address:
+        return {"tunnel": self.inner, "transport": self._host.address}[child.inbound.mode]
+
+    def _remote_address(self, child: ChildSas) -> IPv4Address:
+        there = child.outbound.selector.destination
+        first_host = next(iter(there.hosts()))
+        return {"tunnel": first_host, "transport": self._remote}[child.inbound.mode]
