@@ -58,7 +58,7 @@ class ReferencePeer:
         """Bind the sockets; UserError where one cannot be, and then none stays."""
         try:
             for port, receive in zip(
-                self._ports, (self._receive_ike, self._receive_natt), strict=True
+                self._ports, (self._receive_ike, self.receive_natt), strict=True
             ):
                 self._udp.append(await self._open_udp(self.address, port, receive))
             self._esp = self._open_esp(self.address, self._receive_esp)
@@ -130,7 +130,8 @@ class ReferencePeer:
             return
         connection.receive_datagram(data, address)
 
-    def _receive_natt(self, data: bytes, address: Address) -> None:
+    def receive_natt(self, data: bytes, address: Address) -> None:
+        """Take a datagram that came to port 4500 (RFC 3948 2)."""
         if content_of(data) is Content.ESP:
             packet = in_ip(data, IPv4Address(address[0]), self.address)
             self._receive_esp(packet, via=address)
