@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from conformance.drivers.base import SHARED, Attempt, Connection, Driver, DriverError, Held
+from conformance.drivers.reference_config import configuration
 from conformance.peer.client import ControlClient, ControlError
 from conformance.record.records import ChildSa, IkeSa
 from conformance.record.wireshark import EspKey, IkeKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from conformance.crypto.issuing import Credentials
 
 START = 10.0
 """Seconds that the peer gets to open its socket."""
@@ -40,34 +38,7 @@ class ReferenceDriver(Driver):
 
     def configure(self, connection: Connection) -> None:
         """Make the endpoint for the connection's remote host."""
-        levels = connection.combination
-        self._call(
-            "configure",
-            name=connection.name,
-            remote=connection.remote.address,
-            psk=connection.psk,
-            exchange=levels["exchange"],
-            credentials=connection.credentials and _certified(connection.credentials),
-            phase1={
-                "cipher": levels["cipher"],
-                "hash": levels["hash"],
-                "group": levels["group"],
-                "auth": levels["auth"],
-                "lifetime_seconds": connection.ike_lifetime,
-            },
-            phase2={
-                "protocol": levels["protocol"],
-                "cipher": levels["esp_cipher"],
-                "integrity": levels["esp_integrity"],
-                "mode": levels["mode"],
-                "pfs": connection.pfs,
-                "lifetime_seconds": connection.child_lifetime,
-            },
-            local_selector=connection.selector(connection.local),
-            remote_selector=connection.selector(connection.remote),
-            seed=connection.seed,
-            retransmit={"timeout": 1.0, "factor": 1.8, "tries": 3},
-        )
+        self._call("configure", **configuration(connection))
 
     def initiate(self, connection: Connection, timeout: float) -> Attempt:
         """Start Main Mode and Quick Mode; the peer names the first value that diverges."""
@@ -139,15 +110,6 @@ def _attempt(told: Mapping[str, Any]) -> Attempt:
         notifies=tuple(told["notifies"]),
         divergence=told["divergence"],
     )
-
-
-def _certified(credentials: Credentials) -> dict[str, str]:
-    parts = {
-        "private_key": credentials.private_key,
-        "certificate": credentials.certificate,
-        "authority": credentials.authority,
-    }
-    return {name: b64encode(part).decode("ascii") for name, part in parts.items()}
 
 
 def _ike_key(told: Mapping[str, Any]) -> IkeKey:
