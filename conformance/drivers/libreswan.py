@@ -124,6 +124,8 @@ class LibreswanDriver(DaemonDriver):
 
     def initiate(self, connection: Connection, timeout: float) -> Attempt:
         """``whack --initiate``, which reports each state until the child stands or all is over."""
+        if connection.asks_user:  # pluto leaves Quick Mode to the user, unless asked once more
+            self._whack("--name", connection.name, "--initiate", limit=XAUTH_TIME)
         result = self._whack("--name", connection.name, "--initiate", limit=timeout)
         if ESTABLISHED in result.output:
             return Attempt(established=True)
@@ -175,6 +177,8 @@ class LibreswanDriver(DaemonDriver):
         return self.shell.run([f"{LIBEXEC}/whack", *arguments], limit=limit)
 
 
+XAUTH_TIME = 1.5
+"""Seconds that pluto gets to ask the other end for name and password."""
 TIMED_OUT = 124
 """Exit status of ``timeout`` for a command that it ended."""
 

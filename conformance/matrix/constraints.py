@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+
+Role = Literal["initiator", "responder"]
+"""Who starts the exchange."""
 
 
 class Exclusion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,10 +23,16 @@ class Exclusion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Why, in one sentence."""
     source: str
     """Where this is written: an RFC section, a manual page, a source file at a version."""
+    role: Role | None = None
+    """The role in which a peer does not do it; None for both."""
 
     def matches(self, combination: Mapping[str, str]) -> bool:
         """Whether ``combination`` (all factors of ``when`` present) is excluded."""
         return all(combination[factor] in levels for factor, levels in self.when.items())
+
+    def concerns(self, role: Role) -> bool:
+        """Whether it holds for a peer in this role."""
+        return self.role in {None, role}
 
 
 _ESP = ("esp", "esp+ipcomp")

@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from conformance.errors import UserError
-from conformance.matrix.constraints import Exclusion, first_exclusion
+from conformance.matrix.constraints import Exclusion, Role, first_exclusion
 from conformance.matrix.factors import FACTORS, check_level, find_factor
 from conformance.matrix.unknown import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-Role = Literal["initiator", "responder"]
-"""Who starts the exchange."""
 
 BUT = "!"
 """Before a level in an exception: every level but this one."""
@@ -79,11 +76,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             if level not in self.claims[name]
         ]
         return [
-            f"{self.name}: {claim}" for claim in role_claims + levels or self._excepted(combination)
+            f"{self.name}: {claim}" for claim in role_claims + levels or self._excepted(combination, role)
         ]
 
-    def _excepted(self, combination: Mapping[str, str]) -> list[str]:
-        found = first_exclusion(combination, self.exceptions)
+    def exceptions_as(self, role: Role) -> tuple[Exclusion, ...]:
+        """Those that hold for it in this role."""
+        return tuple(one for one in self.exceptions if one.concerns(role))
+
+    def _excepted(self, combination: Mapping[str, str], role: Role) -> list[str]:
+        found = first_exclusion(combination, self.exceptions_as(role))
         if found is None:
             return []
         return [" with ".join(f"{name}={combination[name]}" for name in found.when)]

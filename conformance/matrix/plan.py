@@ -158,7 +158,8 @@ def _common_space(space: Space, first: Manifest, second: Manifest) -> Space:
         )
         for name, names in space.levels.items()
     }
-    return Space(levels, (*space.exclusions, *first.exceptions, *second.exceptions))
+    exceptions = (*first.exceptions_as("initiator"), *second.exceptions_as("responder"))
+    return Space(levels, (*space.exclusions, *exceptions))
 
 
 def _rows(space: Space, common: Iterable[Space], strength: int, seed: int) -> list[Combination]:
