@@ -34,6 +34,8 @@ class DropReason(StrEnum):
     """The packet to protect is no IPv4 packet, or would outgrow IPv4's total length."""
     OUT_NO_STATE = "OutNoStates"
     """No outbound SA's selectors cover the packet (RFC 4301 5.1)."""
+    OUT_POLICY = "OutPolBlock"
+    """No policy lets the packet leave, or no SA came about for it (RFC 4301 5.1)."""
     OUT_EXPIRED = "OutStateExpired"
     """The SA's hard lifetime in bytes or packets is spent (RFC 4301 4.4.2.1)."""
     OUT_SEQUENCE = "OutStateSeqError"

@@ -134,22 +134,23 @@ class Connection(Runtime):
         """Keep a drop of this connection's traffic."""
         _log.warning("%s: %s", self, describe_drop(event))
         self.history.note_drop(event, time.time())
+        self.tell(event)
 
     # What commands do.
-
-    def begin(self) -> None:
-        """Negotiate SAs: a whole phase 1, or Quick Mode alone where an ISAKMP SA stands."""
-        now = self.loop.time()
-        if self.isakmp:
-            self.endpoint.start_quick_mode(now)
-        else:
-            self.endpoint.initiate(now)
-        self.pump()
 
     async def initiate(self, seconds: float) -> dict[str, Any]:
         """Phase 1, then Quick Mode; the outcome once it is known or ``seconds`` are over."""
         mark = Mark.at(self.history, self._installed)
         self.endpoint.initiate(self.loop.time())
+        self.pump()
+        return await self.outcome(mark, seconds)
+
+    async def establish(self, seconds: float) -> dict[str, Any]:
+        """As initiate(), but with Quick Mode alone where an ISAKMP SA stands."""
+        if not self.isakmp:
+            return await self.initiate(seconds)
+        mark = Mark.at(self.history, self._installed)
+        self.endpoint.start_quick_mode(self.loop.time())
         self.pump()
         return await self.outcome(mark, seconds)
 

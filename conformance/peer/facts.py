@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
 from conformance.ikev1.config import Identification
@@ -11,6 +12,7 @@ from conformance.ikev1.constants import ExchangeType, NotifyType, Protocol
 from conformance.ikev1.errors import Divergence
 from conformance.ikev1.events import ConfigurationReceived
 from conformance.ikev1.payloads import Notification
+from conformance.ipsec.engine import AuditEvent
 from conformance.peer.values import read_value
 
 if TYPE_CHECKING:
@@ -75,7 +77,27 @@ class MappingChanged:
         return f"the peer moved from {_port(self.before)} to {_port(self.now)}"
 
 
-PeerEvent = KeepaliveSent | KeepaliveReceived | FragmentSent | FragmentReceived | MappingChanged
+@dataclass(frozen=True, slots=True)
+class TrafficTrapped:
+    """A packet that is to be protected found no SA, and begins a negotiation (RFC 4301 5.1)."""
+
+    source: str
+    destination: str
+    protocol: int
+
+    def __str__(self) -> str:
+        return f"{self.source} > {self.destination} protocol {self.protocol} asks for an SA"
+
+
+PeerEvent = (
+    KeepaliveSent
+    | KeepaliveReceived
+    | FragmentSent
+    | FragmentReceived
+    | MappingChanged
+    | TrafficTrapped
+    | AuditEvent
+)
 """What the runtime itself sees, beside the endpoint's events."""
 
 
@@ -109,6 +131,7 @@ def _plain(value: Any) -> Any:
 
 _FORMS: dict[type, Callable[[Any], Any]] = {
     bytes: bytes.hex,
+    IPv4Address: str,
     Identification: str,
     ExchangeType: lambda value: value.label,
     NotifyType: lambda value: value.label,

@@ -19,13 +19,13 @@ from conformance.ikev1.events import (
     NotifyReceived,
     NotifySent,
 )
+from conformance.ipsec.engine import AuditEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from conformance.ikev1.events import Event
-    from conformance.ipsec.engine import AuditEvent
     from conformance.peer.facts import PeerEvent
 
 _FORMAT = "%(asctime)s.%(msecs)03d %(levelname)-7s %(message)s"
@@ -117,6 +117,7 @@ _DESCRIBERS: dict[type, Callable[..., str]] = {
         f"rejected a message with {event.notify.label}: {event.reason}{_divergence(event)}"
     ),
     ExchangeFailed: _failed,
+    AuditEvent: describe_drop,
     MessageSent: lambda event: _message("sent", event),
     MessageReceived: lambda event: _message("received", event),
 }

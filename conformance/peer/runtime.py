@@ -109,6 +109,10 @@ class Runtime(ABC):
         _log.info("%s: %s: %s", self, type(event).__name__, describe_event(event))
         self.history.note(event, time.time())
         self.keep(event)
+        self.tell(event)
+
+    def tell(self, event: Event | PeerEvent) -> None:
+        """Pass an event on to whoever listens."""
         for listener in tuple(self.listeners):
             listener(event)
 

@@ -1,0 +1,135 @@
+"""The host's packets between a TUN device and a connection, as its policies say.
+
+RFC 4301 4.4.1 and 5.1: a packet that is to be protected and finds no SA makes one be negotiated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING
+
+from conformance.ikev1.errors import LocalError
+from conformance.ikev1.events import ChildInstalled
+from conformance.ipsec.drops import DropReason
+from conformance.ipsec.engine import AuditEvent
+from conformance.ipsec.ip import Ipv4Packet, MalformedPacketError
+from conformance.peer.facts import TrafficTrapped
+from conformance.peer.host import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conformance.ikev1.events import Event
+    from conformance.peer.connection import Connection
+    from conformance.peer.facts import PeerEvent
+    from conformance.peer.policy import Spd
+
+QUEUE = 64
+"""Packets that may wait for an SA."""
+HOLD_OFF = 5.0
+"""Seconds after a negotiation that failed before traffic begins another."""
+_IPV4 = 4
+
+_log = logging.getLogger(__name__)
+
+
+class Gateway:
+    """Decides on every packet that the host gives.
+
+    ``bypass`` sends one in the clear; with ``traps``, traffic begins negotiations, which may
+    take ``patience`` seconds.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        spd: Spd,
+        bypass: Callable[[Ipv4Packet], None],
+        *,
+        traps: bool,
+        patience: float,
+    ) -> None:
+        self._connection = connection
+        self._spd = spd
+        self._bypass = bypass
+        self._traps = traps
+        self._patience = patience
+        self._waiting: deque[Ipv4Packet] = deque()
+        self._negotiation: asyncio.Task[None] | None = None
+        self._not_before = float("-inf")
+        connection.listeners.append(self._listen)
+
+    def leave(self, octets: bytes) -> None:
+        """Take a packet that the host wants to send."""
+        if octets[0] >> 4 != _IPV4:  # the kernel's own IPv6 chatter on a new link
+            return
+        try:
+            packet = Ipv4Packet.parse(octets)
+        except MalformedPacketError as error:
+            _log.warning("the host sent a packet that is none: %s", error)
+            return
+        action = self._spd.decide(packet)
+        {"protect": self._protect, "bypass": self._bypass, "discard": self._discard}[action](packet)
+
+    def _discard(self, packet: Ipv4Packet, why: str = "as the policies say") -> None:
+        ends = (packet.source, packet.destination)
+        event = AuditEvent(DropReason.OUT_POLICY, why, None, None, *ends)
+        self._connection.note_drop(event)
+
+    def _protect(self, packet: Ipv4Packet) -> None:
+        if self._connection.traffic.carrier(packet):
+            self._connection.traffic.send(packet)
+        elif not self._traps:
+            self._discard(packet, "no SA, and the remote has to begin")
+        elif self._now < self._not_before:
+            self._discard(packet, "no SA, and the last negotiation has just failed")
+        elif len(self._waiting) >= QUEUE:
+            self._discard(packet, f"{QUEUE} packets wait for an SA already")
+        else:
+            self._waiting.append(packet)
+            self._begin(packet)
+
+    @property
+    def _now(self) -> float:
+        return self._connection.loop.time()
+
+    def _begin(self, packet: Ipv4Packet) -> None:
+        if self._negotiation is None:
+            self._connection.note(
+                TrafficTrapped(str(packet.source), str(packet.destination), packet.protocol)
+            )
+            self._negotiation = asyncio.create_task(self._negotiate())
+
+    async def _negotiate(self) -> None:
+        try:
+            outcome = await self._connection.establish(self._patience)
+            established = bool(outcome["established"])
+        except (CommandError, LocalError) as error:
+            _log.warning("%s: %s", self._connection, error)
+            established = False
+        self._negotiation = None
+        if not established:
+            self._not_before = self._now + HOLD_OFF
+            while self._waiting:
+                self._discard(self._waiting.popleft(), "no SA came about")
+
+    def _listen(self, event: Event | PeerEvent) -> None:
+        # The message that ends Quick Mode leaves first, lest the packets overtake it.
+        if isinstance(event, ChildInstalled):
+            self._connection.loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        for packet in waiting:
+            if self._connection.traffic.carrier(packet):
+                self._connection.traffic.send(packet)
+            else:
+                self._discard(packet, "the SA does not cover it")
+
+    def close(self) -> None:
+        """Negotiate no more."""
+        if self._negotiation is not None:
+            self._negotiation.cancel()
+        self._connection.listeners.remove(self._listen)
