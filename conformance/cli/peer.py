@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from conformance.cli.by_hand import example, initiate, respond
 from conformance.errors import UserError
 from conformance.peer.log import log_to
 from conformance.peer.serve import serve as serve_peer
@@ -34,7 +35,19 @@ def peer() -> None:
     It negotiates as initiator and as responder, carries its own protected traffic, and
     when a negotiation fails it names the first value that differs. It needs neither IPsec
     in the kernel nor any address beside its outer one.
+
+    \b
+    Against a device of your own:
+      ipsec-conformance peer example > peer.toml     then edit it
+      ipsec-conformance peer initiate --config peer.toml --ping 3
+      ipsec-conformance peer respond --config peer.toml
+    In a lab, steered by a program over a socket:
+      ipsec-conformance peer serve
     """
+
+
+for _command in (example, initiate, respond):
+    peer.add_command(_command)
 
 
 @peer.command()

@@ -16,7 +16,10 @@ from conformance.resources import peers_root
 if TYPE_CHECKING:
     from pathlib import Path
 
-GROUPS = {"lab": ("up", "down", "status", "doctor", "setup"), "peer": ("serve",)}
+GROUPS = {
+    "lab": ("up", "down", "status", "doctor", "setup"),
+    "peer": ("serve", "initiate", "respond", "example"),
+}
 HELPS = [
     [],
     *([name] for name in COMMANDS),
