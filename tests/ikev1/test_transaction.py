@@ -9,7 +9,7 @@ import pytest
 
 from conformance.ikev1 import one_time, vendor_ids, xauth
 from conformance.ikev1.buffer import Reader
-from conformance.ikev1.config import ModeConfigPolicy, Phase1Proposal, XauthPolicy
+from conformance.ikev1.config import Phase1Proposal
 from conformance.ikev1.constants import ConfigurationType, ExchangeType, PayloadType
 from conformance.ikev1.describe import describe_payload
 from conformance.ikev1.errors import DecodeError, LocalError
@@ -26,7 +26,7 @@ from conformance.ikev1.events import (
 from conformance.ikev1.message import write_body
 from conformance.ikev1.mode_config import attributes_of
 from conformance.ikev1.payloads import Configuration, parse_payload
-from conformance.ikev1.policies import XauthRound
+from conformance.ikev1.policies import ModeConfigPolicy, XauthPolicy, XauthRound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +52,10 @@ def of(pair: Any, who: str) -> Any:
     return getattr(pair, f"of_{who}")
 
 
+@pytest.mark.covers("exchange:6", "payload:14", by="self")
+@pytest.mark.covers(
+    *(f"xauth:{number}" for number in (16520, 16521, 16522, 16525, 16527)), by="self"
+)
 @pytest.mark.parametrize("method", SIDES)
 @pytest.mark.parametrize("kind", CHALLENGES)
 @pytest.mark.parametrize("exchange", ["main", "aggressive"])
