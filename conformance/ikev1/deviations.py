@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from conformance.ikev1.attributes import Attribute
 from conformance.ikev1.constants import ExchangeType
 from conformance.ikev1.errors import LocalError
 from conformance.ikev1.payloads import (
     CertificatePayload,
+    Configuration,
     Hash,
     KeyExchange,
     Nonce,
@@ -71,6 +73,25 @@ def _wrong_signature(payloads: Payloads) -> Payloads:
     )
 
 
+def _hash_for_signature(payloads: Payloads) -> Payloads:
+    return tuple(Hash(one.data) if isinstance(one, Signature) else one for one in payloads)
+
+
+def _other_identifier(payloads: Payloads) -> Payloads:
+    return tuple(
+        replace(one, identifier=one.identifier ^ 1) if isinstance(one, Configuration) else one
+        for one in payloads
+    )
+
+
+def _status_ok(payloads: Payloads) -> Payloads:
+    """XAUTH-STATUS OK stands in the place of every answer."""
+    told = (Attribute(_XAUTH_STATUS, b"\0\1", basic=True),)
+    return tuple(
+        replace(one, attributes=told) if isinstance(one, Configuration) else one for one in payloads
+    )
+
+
 def _no_certificate(payloads: Payloads) -> Payloads:
     return tuple(one for one in payloads if not isinstance(one, CertificatePayload))
 
@@ -118,6 +139,8 @@ def _reserved_octet(chain: bytes) -> bytes:
 
 _MM, _AM, _QM = ExchangeType.MAIN_MODE, ExchangeType.AGGRESSIVE, ExchangeType.QUICK_MODE
 
+_TA, _XAUTH_STATUS = ExchangeType.TRANSACTION, 16527
+
 _PHASE_1 = (
     *(Position(_MM, number) for number in range(1, 7)),
     *(Position(_AM, number) for number in range(1, 4)),
@@ -154,6 +177,30 @@ _ROWS = (
         "a certificate that was asked for is sent, RFC 2408 3.10 and RFC 4945 3.2.7",
         (Position(_MM, 5), Position(_MM, 6), Position(_AM, 2), Position(_AM, 3)),
         payloads=_no_certificate,
+    ),
+    Deviation(
+        "hash-for-sig",
+        "who is no user of XAUTH signs, draft-ietf-ipsec-isakmp-hybrid-auth-05 3.2",
+        (Position(_MM, 5), Position(_MM, 6), Position(_AM, 2), Position(_AM, 3)),
+        payloads=_hash_for_signature,
+    ),
+    Deviation(
+        "wrong-hash-of-transaction",
+        "a hash authenticates every Transaction, draft-dukes-ike-mode-cfg-02 3.1.1",
+        (Position(_TA, 1), Position(_TA, 2)),
+        plain=_wrong_first_body,
+    ),
+    Deviation(
+        "other-identifier",
+        "an answer has the identifier of its question, draft-dukes-ike-mode-cfg-02 3.2",
+        (Position(_TA, 2),),
+        payloads=_other_identifier,
+    ),
+    Deviation(
+        "status-ok-in-reply",
+        "XAUTH-STATUS in a REPLY is FAIL, draft-beaulieu-ike-xauth-02 6.2",
+        (Position(_TA, 2),),
+        payloads=_status_ok,
     ),
     Deviation(
         "wrong-hash-1",

@@ -181,6 +181,8 @@ DEVIATIONS = [
     ("wrong-sig-i", "resp", I, NotifyType.INVALID_SIGNATURE, "SIG_I differs"),
     ("wrong-hash-r", "resp", R, NotifyType.INVALID_HASH_INFORMATION, "HASH_R differs"),
     ("no-certificate", "resp", I, NotifyType.CERTIFICATE_UNAVAILABLE, "no certificate"),
+    ("hash-for-sig", "init", R, NotifyType.PAYLOAD_MALFORMED, "SIG missing"),
+    ("hash-for-sig", "resp", I, NotifyType.PAYLOAD_MALFORMED, "SIG missing"),
 ]
 
 

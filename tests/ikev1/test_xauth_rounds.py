@@ -272,3 +272,33 @@ def test_a_set_without_a_status(
     assert told.reason == reason
     assert not user(UserAuthenticated)
     assert not user(ChildInstalled)
+
+
+# (deviation, who deviates, who catches it, what it says)
+DEVIATIONS = [
+    ("wrong-hash-of-transaction", "responder", "initiator", "HASH(1) differs"),
+    ("wrong-hash-of-transaction", "initiator", "responder", "HASH(1) differs"),
+    ("other-identifier", "initiator", "responder", "identifier 1"),
+]
+
+
+@pytest.mark.parametrize(("name", "who", "partner", "reason"), DEVIATIONS)
+def test_the_partner_catches_a_deviation(
+    make_pair: Callable[..., Any], name: str, who: str, partner: str, reason: str
+) -> None:
+    pair, *_ = pair_of(make_pair, XauthPolicy(users=USERS), **{f"{who}_deviations": (name,)})
+    told = getattr(pair, f"of_{partner}")(MessageRejected)[0]
+    assert reason in told.reason
+    assert not pair.of_initiator(ChildInstalled) + pair.of_responder(ChildInstalled)
+
+
+def test_nobody_says_ok_to_himself(make_pair: Callable[..., Any]) -> None:
+    """6.2: a STATUS in a REPLY means FAIL, whatever it says."""
+    pair, _, gateway = pair_of(
+        make_pair,
+        XauthPolicy(users=USERS),
+        replace(JOE, password=b"guess"),
+        initiator_deviations=("status-ok-in-reply",),
+    )
+    assert [one.accepted for one in gateway(UserAuthenticated)] == [False]
+    assert not pair.of_initiator(ChildInstalled) + pair.of_responder(ChildInstalled)
