@@ -88,14 +88,21 @@ class Certificate:
         return self.parsed.subject.public_bytes()
 
     @property
+    def has_subject(self) -> bool:
+        """Whether the subject is more than an empty name."""
+        return bool(self.parsed.subject.rdns)
+
+    @property
     def alternative_names(self) -> tuple[tuple[str, bytes], ...]:
-        """(kind, value) of the subjectAltName: "dns", "email" or "ip"."""
+        """(kind, value) of the subjectAltName: "dns", "email", "uri" or "ip"."""
         names: list[tuple[str, bytes]] = []
         for one in self._names():
             if isinstance(one, x509.DNSName):
                 names.append(("dns", one.value.encode()))
             elif isinstance(one, x509.RFC822Name):
                 names.append(("email", one.value.encode()))
+            elif isinstance(one, x509.UniformResourceIdentifier):
+                names.append(("uri", one.value.encode()))
             elif isinstance(one, x509.IPAddress) and hasattr(one.value, "packed"):
                 names.append(("ip", one.value.packed))
         return tuple(names)

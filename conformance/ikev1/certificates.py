@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from conformance.crypto import certificates as x509
 from conformance.crypto.certificates import Certificate, CertificateError
+from conformance.crypto.names import general_parts
 from conformance.ikev1.constants import CertificateEncoding, IdType, NotifyType
 from conformance.ikev1.errors import Divergence, PeerError
 from conformance.ikev1.payloads import (
@@ -24,8 +27,9 @@ _ENCODING = CertificateEncoding.X509_SIGNATURE
 _WRAPPED = CertificateEncoding.PKCS7_X509
 _SERVED = (_ENCODING, _WRAPPED)
 _LISTS = (CertificateEncoding.CRL, CertificateEncoding.ARL)
-# Identification type: kind of subjectAltName that must hold the same value (RFC 4945 3.1).
-_KINDS = {
+# Identification type: the subject, or the kind of subjectAltName that must hold the same value.
+_KINDS: dict[int, str] = {
+    IdType.DER_ASN1_DN: "dn",
     IdType.IPV4_ADDR: "ip",
     IdType.IPV6_ADDR: "ip",
     IdType.FQDN: "dns",
@@ -125,20 +129,28 @@ def check_name(certificate: Certificate, identity: Identification, name: str) ->
 
 
 def _text(kind: str, value: bytes) -> str:
-    shown = ".".join(map(str, value)) if kind == "ip" else value.decode("ascii", "backslashreplace")
+    shown = str(ip_address(value)) if kind == "ip" else value.decode("ascii", "backslashreplace")
     return f"{kind} {shown}"
 
 
 def _holds(certificate: Certificate, identity: Identification) -> bool:
-    if identity.type == IdType.DER_ASN1_DN:
-        return certificate.subject == identity.data
-    kind = _KINDS.get(IdType(identity.type))
-    if kind is None:
-        return False
+    """Whether a certificate says an identity, of a list every one (RFC 3554 3)."""
+    members = identity.members or ()
+    return bool(members) and all(_says(certificate, one) for one in members)
+
+
+def _says(certificate: Certificate, identity: Identification) -> bool:
+    """The subject octet for octet, names in any case, addresses as they are (RFC 4945 3.1)."""
+    kind, wanted = _KINDS.get(identity.type), identity.data
+    if identity.type == IdType.DER_ASN1_GN:
+        with suppress(ValueError):
+            kind, wanted = general_parts(identity.data)
+    if kind == "dn":
+        return bool(wanted) and certificate.subject == wanted and certificate.has_subject
     values = [value for one, value in certificate.alternative_names if one == kind]
     if kind in _CASELESS:
-        return identity.data.lower() in [value.lower() for value in values]
-    return identity.data in values
+        return wanted.lower() in [value.lower() for value in values]
+    return wanted in values
 
 
 def _received(payloads: Sequence[CertificatePayload]) -> list[Certificate]:

@@ -115,7 +115,7 @@ KEY_IKE = 1
 
 
 class IdType(NamedNumber):
-    """Identification type, RFC 2407 4.6.2.1."""
+    """Identification type, RFC 2407 4.6.2.1, RFC 3554 3."""
 
     IPV4_ADDR = 1
     FQDN = 2
@@ -128,6 +128,7 @@ class IdType(NamedNumber):
     DER_ASN1_DN = 9
     DER_ASN1_GN = 10
     KEY_ID = 11
+    LIST = 12
 
 
 class CertificateEncoding(NamedNumber):

@@ -155,7 +155,9 @@ def check_identity(name: str, expected: Identification | None, got: Identificati
     explanation = ""
     if (got.protocol, got.port) not in {(0, 0), (17, 0), (17, 500)}:
         explanation = "protocol and port must be 0 and 0, or UDP and 500 (RFC 2407 4.6.2)"
-    elif expected is None or (expected.type, expected.data) == (got.type, got.data):
+    elif got.members is None:
+        explanation = "the list of identities is malformed (RFC 3554 3)"
+    elif expected is None or expected.is_same(got):
         return
     elif expected.type != got.type:
         explanation = "the type is another one"

@@ -1,4 +1,7 @@
-"""The Identification payload: who a peer is, or which traffic it stands for (RFC 2407 4.6.2)."""
+"""The Identification payload: who a peer is, or which traffic it stands for.
+
+RFC 2407 4.6.2, RFC 3554 3 (lists).
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,14 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, ClassVar
 
+from conformance.crypto import names
+from conformance.ikev1.buffer import Reader, Writer
 from conformance.ikev1.constants import IdType, PayloadType
+from conformance.ikev1.errors import DecodeError
+from conformance.ikev1.payloads.chain import read_generic, write_generic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from conformance.ikev1.buffer import Reader, Writer
+    from collections.abc import Callable, Iterable
 
 Addresses = tuple[int, int, int]
 """IP version, first and last address as integers."""
@@ -43,6 +48,11 @@ _ADDRESS_FORMS: dict[int, tuple[int, int, Callable[[int, bytes], Addresses]]] = 
     IdType.IPV6_ADDR_RANGE: (32, 6, _range),
 }
 _VERSIONS: dict[int, type[IPv4Address | IPv6Address]] = {4: IPv4Address, 6: IPv6Address}
+_NAMES: dict[int, Callable[[bytes], str]] = {
+    IdType.DER_ASN1_DN: names.name_text,
+    IdType.DER_ASN1_GN: names.general_text,
+}
+"""How names in DER are shown."""
 _TEXT_TYPES = (IdType.FQDN, IdType.USER_FQDN)
 
 
@@ -106,6 +116,30 @@ class Identification:
         return cls(IdType.KEY_ID, data)
 
     @classmethod
+    def dn(cls, name: str | bytes) -> Identification:
+        """ID_DER_ASN1_DN from RFC 4514 text or from DER (Certificate.subject); raises ValueError.
+
+        In what is expected of a peer a value may be "*".
+        """
+        return cls(
+            IdType.DER_ASN1_DN, names.name_from_text(name) if isinstance(name, str) else name
+        )
+
+    @classmethod
+    def general_name(cls, kind: str, text: str) -> Identification:
+        """ID_DER_ASN1_GN of kind dns, email, uri, ip or dn; raises ValueError."""
+        return cls(IdType.DER_ASN1_GN, names.general_name(kind, text))
+
+    @classmethod
+    def of_several(cls, members: Iterable[Identification]) -> Identification:
+        """ID_LIST (RFC 3554 3)."""
+        writer = Writer()
+        for one in members:
+            with write_generic(writer, PayloadType.NONE):
+                one.write(writer)
+        return cls(IdType.LIST, writer.data)
+
+    @classmethod
     def parse(cls, reader: Reader) -> Identification:
         """Read the whole body; raises DecodeError."""
         id_type, protocol, port = IdType(reader.u8()), reader.u8(), reader.u16()
@@ -124,6 +158,33 @@ class Identification:
         size, version, meaning = _ADDRESS_FORMS.get(self.type, (-1, 0, _address))
         return meaning(version, self.data) if len(self.data) == size else None
 
+    @property
+    def members(self) -> tuple[Identification, ...] | None:
+        """The identities of an ID_LIST, itself for any other type.
+
+        None for a list that is empty or malformed or holds another one (RFC 3554 3).
+        """
+        if self.type != IdType.LIST:
+            return (self,)
+        reader, found = Reader(self.data), list[Identification]()
+        try:
+            while reader.remaining:
+                _, body = read_generic(reader)
+                with body as inner:
+                    found.append(Identification.parse(inner))
+        except DecodeError:
+            return None
+        nested = any(one.type == IdType.LIST for one in found)
+        return None if nested or not found else tuple(found)
+
+    def is_same(self, other: Identification) -> bool:
+        """Whether the other, in phase 1, is the identity that this one asks for."""
+        if (self.type, other.type) == (IdType.DER_ASN1_DN, IdType.DER_ASN1_DN):
+            return names.same_name(self.data, other.data)
+        if self.type in _TEXT_TYPES:
+            return (self.type, self.data.lower()) == (other.type, other.data.lower())
+        return (self.type, self.data) == (other.type, other.data)
+
     def covers_same(self, other: Identification) -> bool:
         """Whether both select the same traffic, in whatever form they say so."""
         mine, theirs = self.addresses, other.addresses
@@ -138,10 +199,15 @@ class Identification:
     def _value(self) -> str:
         if self.type in _TEXT_TYPES:
             return self.data.decode("ascii", "backslashreplace")
-        if (addresses := self.addresses) is None:
+        if addresses := self.addresses:
+            version, first, last = addresses
+            return _span(_VERSIONS[version], first, last)
+        if self.type == IdType.LIST and self.members:
+            return f"[{', '.join(map(str, self.members))}]"
+        try:
+            return _NAMES[self.type](self.data) if self.type in _NAMES else self.data.hex()
+        except ValueError:
             return self.data.hex()
-        version, first, last = addresses
-        return _span(_VERSIONS[version], first, last)
 
 
 def _span(build: type[IPv4Address | IPv6Address], first: int, last: int) -> str:
