@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from conformance.ikev1 import receiving, rules
 from conformance.ikev1.acknowledged import Acknowledged
 from conformance.ikev1.aggressive_mode import AggressiveMode
+from conformance.ikev1.authentication_only import AuthenticationOnly
+from conformance.ikev1.base_mode import BaseMode
 from conformance.ikev1.capabilities import Capabilities
 from conformance.ikev1.config import PROTOCOLS, XAUTH_USERS
 from conformance.ikev1.constants import Protocol
@@ -41,9 +43,12 @@ if TYPE_CHECKING:
     from conformance.ikev1.payloads import Payload
     from conformance.ikev1.state_table import Rule
 
-_PHASE_1: dict[str, tuple[type[MainMode | AggressiveMode], tuple[Rule, ...]]] = {
+_Phase1 = MainMode | AggressiveMode | BaseMode | AuthenticationOnly
+_PHASE_1: dict[str, tuple[type[_Phase1], tuple[Rule, ...]]] = {
     "main": (MainMode, rules.MAIN_MODE),
     "aggressive": (AggressiveMode, rules.AGGRESSIVE),
+    "base": (BaseMode, rules.BASE),
+    "authentication-only": (AuthenticationOnly, rules.AUTHENTICATION_ONLY),
 }
 """The exchange of phase 1 and its state table, by configured name."""
 
@@ -271,7 +276,9 @@ class Association:
         self._leaving = any(self.phase_2.unanswered())
         if self._leaving:
             return
-        if self.isakmp_sa is not None and not self.deleted:
+        if self.isakmp_sa is None:
+            self.deleted = True
+        elif not self.deleted:
             self.inform(Delete(Protocol.ISAKMP, (self.cookies,)), now)
             self.forget_isakmp(by_peer=False)
 

@@ -50,8 +50,14 @@ ENCRYPTION_METHODS = tuple(
 """Those that encrypt the nonce, RFC 2409 5.2 and 5.3."""
 MODES = {"tunnel": 1, "transport": 2}
 """Encapsulation mode by name, RFC 2407 4.5."""
-EXCHANGES = {"main": ExchangeType.MAIN_MODE, "aggressive": ExchangeType.AGGRESSIVE}
-"""Exchange of phase 1 by name, RFC 2409 5."""
+EXCHANGES = {
+    "main": ExchangeType.MAIN_MODE,
+    "aggressive": ExchangeType.AGGRESSIVE,
+    "base": ExchangeType.BASE,
+    "authentication-only": ExchangeType.AUTHENTICATION_ONLY,
+}
+"""Exchange of phase 1 by name, RFC 2409 5, RFC 2408 4.4 and 4.6."""
+_NONCE_FIRST = ("base", "authentication-only")
 PROTOCOLS = {"esp": 3}
 """Protocol of phase 2 by name, RFC 2407 4.4.1."""
 
@@ -203,6 +209,10 @@ class Config:
             self._check_fixed("group", "auth")
             if self.phase1 and self.phase1[0].auth in ENCRYPTION_METHODS:
                 self._check_fixed("cipher", "hash")
+        if self.exchange in _NONCE_FIRST and any(
+            one.auth in ENCRYPTION_METHODS for one in self.phase1
+        ):
+            raise LocalError(f"the {self.exchange} exchange has no public key encryption")
         self._check_credentials()
         if not self.phase1 or not self.phase2:
             raise LocalError("at least one proposal is needed in each phase")

@@ -69,6 +69,18 @@ class Protection:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerAuthenticated:
+    """An Authentication Only exchange has ended well; no SA comes of it (RFC 2408 4.6)."""
+
+    role: Role
+    cookie_i: bytes
+    cookie_r: bytes
+    hash: str
+    auth: str
+    peer_id: Identification
+
+
+@dataclass(frozen=True, slots=True)
 class ChildInstalled:
     """Quick Mode has ended well: a pair of one-way SAs, or of bundles, is to be installed.
 
@@ -330,6 +342,7 @@ def _shown(setting: Setting) -> str:
 
 Event = (
     IsakmpEstablished
+    | PeerAuthenticated
     | ChildInstalled
     | ChildDeleted
     | IsakmpDeleted

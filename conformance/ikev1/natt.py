@@ -171,8 +171,11 @@ class NatTraversal:
 
 
 def _carries_nat_d(exchange: Phase1, step: Step) -> bool:
-    """Messages 3 and 4 of Main Mode, 2 and 3 of Aggressive Mode (RFC 3947 3.2)."""
+    """Messages 3 and 4 of Main Mode, 2 and 3 of Aggressive Mode (RFC 3947 3.2).
+
+    In the Base exchange they travel with KE, too.
+    """
     types = {one.payload_type for one in step.payloads}
-    if exchange.exchange_type is ExchangeType.MAIN_MODE:
+    if exchange.exchange_type in {ExchangeType.MAIN_MODE, ExchangeType.BASE}:
         return PayloadType.KE in types
     return exchange.role is Role.RESPONDER or PayloadType.SA not in types

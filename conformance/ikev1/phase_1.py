@@ -6,7 +6,7 @@ How these values travel and how the peers prove themselves is the authentication
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from conformance.crypto.ciphers import CIPHERS, CipherRow, strong_key
 from conformance.ikev1 import diagnose, keys
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 class Phase1(Exchange):
     """One Main or Aggressive Mode; after its last message result() is the ISAKMP SA."""
 
+    makes_keys: ClassVar[bool] = True
+    """Whether an ISAKMP SA comes of it."""
     agreement: Agreement[Phase1Proposal] | None = None
     committed: Phase1Proposal | None = None
     """What an initiator of Aggressive Mode must act upon before it is agreed."""

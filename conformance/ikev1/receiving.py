@@ -77,7 +77,8 @@ def _is_stale(association: Association, header: Header, address: Address) -> boo
 
 def _receive_phase_1(association: Association, header: Header, data: bytes, now: float) -> None:
     _deliver(association, association.phase_1, header, data, now)
-    if association.isakmp_sa is None and association.phase_1.state is State.DONE:
+    phase_1 = association.phase_1
+    if association.isakmp_sa is None and phase_1.makes_keys and phase_1.state is State.DONE:
         association.establish(now)
 
 
@@ -215,6 +216,8 @@ def _deliver(
 _RECEIVERS: dict[int, Callable[[Association, Header, bytes, float], None]] = {
     ExchangeType.MAIN_MODE: _receive_phase_1,
     ExchangeType.AGGRESSIVE: _receive_phase_1,
+    ExchangeType.BASE: _receive_phase_1,
+    ExchangeType.AUTHENTICATION_ONLY: _receive_phase_1,
     ExchangeType.QUICK_MODE: _receive_quick_mode,
     ExchangeType.TRANSACTION: _receive_transaction,
     ExchangeType.INFORMATIONAL: _receive_informational,

@@ -1,7 +1,8 @@
 """The state tables: what is taken in which state, who handles it, and what comes next.
 
-RFC 2409 5.1 to 5.4 (phase 1 by authentication method), 5.5 (Quick Mode), 5.6 (New Group
-Mode), 5.7 (Informational), draft-ietf-ipsec-isakmp-hybrid-auth-05 3.2 (hybrid authentication).
+RFC 2409 5.1 to 5.4 (phase 1 by authentication method), 5.5 (Quick Mode), 5.6 (New Group Mode),
+5.7 (Informational), RFC 2408 4.4 and 4.6 (Base, Authentication Only), draft-ietf-ipsec-ike-01 5.7,
+draft-ietf-ipsec-isakmp-hybrid-auth-05 3.2 (hybrid authentication).
 What has no row is refused. Payloads that may accompany any message of phase 1 are those of
 RFC 2408 4.5 and RFC 3947 3.
 """
@@ -10,6 +11,8 @@ from __future__ import annotations
 
 from conformance.ikev1 import acknowledged as ack
 from conformance.ikev1 import aggressive_mode as am
+from conformance.ikev1 import authentication_only as ao
+from conformance.ikev1 import base_mode as base
 from conformance.ikev1 import informational as info
 from conformance.ikev1 import main_mode as mm
 from conformance.ikev1 import new_group_mode as ng
@@ -37,6 +40,9 @@ _KE_MAY = (P.VID, P.N, P.CR, P.CERT, P.NAT_D)
 _ID_MAY = (P.VID, P.N, P.CR, P.CERT, P.D)
 _PROOF_MAY = (*_ID_MAY, P.NAT_D)
 _ENC_MAY = (*_KE_MAY, P.HASH)
+_ID_NI, _KE_HASH, _KE_SIG = (P.ID, P.NONCE), (P.KE, P.HASH), (P.KE, P.SIG)
+_SA_ASK = (*_SA_MAY, P.CR)
+_EITHER_MAY = (*_SA_ASK, P.CERT, P.HASH, P.SIG)
 _QM_MAY = (P.KE, P.ID, P.ID, P.N, P.VID, P.NAT_OA)
 _QM3_MAY = (P.N, P.VID)
 _INFO_MAY = (P.N, P.D, P.VID)
@@ -144,6 +150,45 @@ AGGRESSIVE = (
     Rule(_R, "rev", _PROOF_NEXT, _EITHER, _HASH, (),          _PROOF_MAY, am.finish,     _DONE),
 )
 """Three messages, without identity protection but with public key encryption."""
+
+BASE = (
+    #  Initiator                    Responder
+    #  HDR, SA, IDii, Ni      -->
+    #                         <--   HDR, SA, IDir, Nr
+    #  HDR, KE, HASH_I        -->
+    #                         <--   HDR, KE, HASH_R
+    #
+    #  role  auth   state        flag    first required  optional  handler           next
+    Rule(_R, None,  _SA_NEXT,    _CLEAR, _SA,  _ID_NI,   _SA_ASK,  base.answer_sa,    _PROOF_NEXT),
+    Rule(_I, None,  _SA_NEXT,    _CLEAR, _SA,  _ID_NI,   _SA_ASK,  base.send_proof,   _PROOF_NEXT),
+    Rule(_R, "psk", _PROOF_NEXT, _CLEAR, (),   _KE_HASH, _KE_MAY,  base.answer_proof, _DONE),
+    Rule(_I, "psk", _PROOF_NEXT, _CLEAR, (),   _KE_HASH, _KE_MAY,  base.finish,       _DONE),
+    #
+    #  HDR, KE, [ CERT, ] SIG_I  -->
+    #                         <--   HDR, KE, [ CERT, ] SIG_R
+    #
+    Rule(_R, "sig", _PROOF_NEXT, _CLEAR, (),   _KE_SIG,  _KE_MAY,  base.answer_proof, _DONE),
+    Rule(_I, "sig", _PROOF_NEXT, _CLEAR, (),   _KE_SIG,  _KE_MAY,  base.finish,       _DONE),
+)
+"""Four messages: identities in the clear, but everything can be negotiated."""
+
+AUTHENTICATION_ONLY = (
+    #  Initiator                    Responder
+    #  HDR, SA, Ni            -->
+    #                         <--   HDR, SA, Nr, IDir, HASH_R
+    #  HDR, IDii, HASH_I      -->
+    #
+    #  role  auth   state        flag    first required  optional     handler     next
+    Rule(_R, None,  _SA_NEXT,    _CLEAR, _SA,  _NONCE,   _SA_ASK,     ao.answer,  _PROOF_NEXT),
+    Rule(_I, None,  _SA_NEXT,    _CLEAR, _SA,  _ID_NI,   _EITHER_MAY, ao.confirm, _DONE),
+    Rule(_R, "psk", _PROOF_NEXT, _CLEAR, (),   _ID,      _ID_MAY,     ao.finish,  _DONE),
+    #
+    #                         <--   HDR, SA, Nr, IDir, [ CERT, ] SIG_R
+    #  HDR, IDii, [ CERT, ] SIG_I  -->
+    #
+    Rule(_R, "sig", _PROOF_NEXT, _CLEAR, (),   _ID_SIG,  _ID_MAY,     ao.finish,  _DONE),
+)
+"""No keys; which proof the responder sends shows with its SA."""
 
 TRANSACTION = (
     #  HDR*, HASH, ATTR  -->
