@@ -210,7 +210,7 @@ class Association:
         )
 
     def install(self, exchange: QuickMode, now: float) -> None:
-        """A new pair of SAs stands; say so where the commit bit promised it."""
+        """A new pair of SAs stands."""
         child = exchange.child
         self.context.children[exchange.spi_in] = child
         self.context.child_lives.begin(
@@ -221,7 +221,11 @@ class Association:
             is_answer=exchange.role is Role.RESPONDER,
             replaces=exchange.replaces,
         )
-        if exchange.role is Role.RESPONDER and self.context.config.commit == "informational":
+
+    def tell_connected(self, exchange: QuickMode, now: float) -> None:
+        """Say CONNECTED where the commit bit promised it, under the Quick Mode's message ID."""
+        if exchange.owes_connected:
+            exchange.owes_connected = False
             told = self.phase_2.new(
                 Informational, Role.INITIATOR, exchange.message_id, remember=False
             )

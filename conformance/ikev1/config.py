@@ -187,6 +187,9 @@ class Config:
     """Whether we set the commit bit as responder of Quick Mode, and where CONNECTED then travels:
     in an "informational" exchange (RFC 2408 3.1) or as the fourth message of "quick-mode"."""
 
+    initiator_commits: bool = False
+    """Whether we set the commit bit as initiator of Quick Mode, and say CONNECTED in an
+    "informational" exchange after the third message (RFC 2408 3.1)."""
     exchange: str = "main"
     """The phase 1 exchange that we begin and answer, of EXCHANGES."""
     protect_aggressive_proof: bool = False

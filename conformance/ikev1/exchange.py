@@ -69,7 +69,7 @@ class Exchange:
     rejection: PeerError | None = None
     """Why the last message that was not accepted was not; None once one was."""
     _number: int = 0
-    _answers: dict[bytes, MessageSent | None] = field(default_factory=dict, repr=False)
+    _answers: dict[bytes, tuple[MessageSent, ...]] = field(default_factory=dict, repr=False)
     _last_received: bytes = b""
     _last_sent: MessageSent | None = field(default=None, repr=False)
     _retransmission: Retransmission | None = None
@@ -98,8 +98,8 @@ class Exchange:
         return 0
 
     def adopt_answer(self, sent: MessageSent) -> None:
-        """A message of another exchange answers the last one received; it is repeated for it."""
-        self._answers[self._last_received] = sent
+        """A message of another exchange belongs to our last answer, and is repeated with it."""
+        self._answers[self._last_received] += (sent,)
 
     def receive(self, header: Header, data: bytes, now: float) -> None:
         """Take a datagram of this exchange; raises PeerError and stays as it was."""
@@ -120,8 +120,10 @@ class Exchange:
         self._retransmission, self.rejection = None, None
         self.note_notifications(message)
         self._set_state(step.next_state or rule.next_state)
-        sent = self.send(step, now) if step.answers else None
+        sent = (self.send(step, now),) if step.answers else ()
         self._answers[digest], self._last_received = sent, digest
+        if step.repeats_last:
+            self._retransmission = Retransmission.started(self.context.config.retransmit, now)
         self.context.events.extend(step.events)
 
     def send(self, step: Step, now: float) -> MessageSent:
@@ -194,8 +196,7 @@ class Exchange:
 
     def _receive_again(self, header: Header, data: bytes, digest: bytes) -> None:
         self.note_received(header, None, data, repeated=True)
-        answer = self._answers[digest]
-        if digest == self._last_received and answer is not None:
+        for answer in self._answers[digest] if digest == self._last_received else ():
             self._transmit(replace(answer, repeated=True))
 
     def _decode(self, header: Header, data: bytes) -> Message:

@@ -7,7 +7,8 @@ HDR*, HASH(3)                                  -->
                                              [ <--  HDR*, HASH(4), N(CONNECTED) ]
 ```
 The fourth message is an answer to who waits because of the commit bit (RFC 2408 3.1); its hash is
-computed as HASH(1) is.
+computed as HASH(1) is. Whoever sees the bit waits for CONNECTED, be it initiator or responder, and
+repeats its own last message meanwhile; who set it says CONNECTED once it can receive.
 """
 
 from __future__ import annotations
@@ -80,7 +81,9 @@ class QuickMode(Exchange):
     lifetimes: Lifetimes = NO_LIMITS
     """What the responder says that it will keep to (RFC 2407 4.6.3.1)."""
     peer_commits: bool = False
-    """Whether the responder set the commit bit, so that we wait for CONNECTED."""
+    """Whether the peer set the commit bit, so that we wait for CONNECTED."""
+    owes_connected: bool = False
+    """Whether the peer is now to be told CONNECTED in an Informational."""
     _pair: KeyPair | None = field(default=None, repr=False)
 
     @property
@@ -294,9 +297,20 @@ class QuickMode(Exchange):
 
     @property
     def header_flags(self) -> int:
-        """The commit bit, where we set it as responder."""
-        commits = self.config.commit and self.role is Role.RESPONDER
+        """The commit bit, where we set it; either side may (RFC 2408 3.1)."""
+        as_initiator, as_responder = self.config.initiator_commits, bool(self.config.commit)
+        commits = as_initiator if self.role is Role.INITIATOR else as_responder
         return FLAG_COMMIT if commits else 0
+
+    def note_ready(self) -> None:
+        """We can receive on the new pair, which the peer is told where we set the commit bit."""
+        informational = self.config.commit == "informational"
+        initiator = self.role is Role.INITIATOR
+        self.owes_connected = self.config.initiator_commits if initiator else informational
+
+    def note_commit(self, message: Message) -> None:
+        """The peer can set the commit bit in any message, and does not take it back."""
+        self.peer_commits |= bool(message.header.flags & FLAG_COMMIT)
 
     @property
     def _protocol(self) -> Protocol:
@@ -322,15 +336,15 @@ class QuickMode(Exchange):
         notifications = message.all(Notification)
         self.lifetimes = status.responder_lifetimes(PHASE_2, notifications, self._protocol)
         status.replay_detection(notifications)
-        self.peer_commits = bool(message.header.flags & FLAG_COMMIT)
+        self.note_commit(message)
 
     @property
     def connected(self) -> Notification:
-        """Responder: the new pair may be used."""
+        """The new pair may be used."""
         return status.connected(self._protocol, self._spi_octets)
 
     def take_connected(self, notifications: Sequence[Notification]) -> bool:
-        """Initiator: whether CONNECTED is among them; then the pair may be used."""
+        """Whether CONNECTED is among them; then the pair may be used."""
         found = any(one.notify_type is NotifyType.CONNECTED for one in notifications)
         if not found or self.state is not State.EXPECT_CONNECTED:
             return False
@@ -378,6 +392,7 @@ def _check_count(expected: int, found: int) -> None:
 def answer_offer(exchange: QuickMode, message: Message) -> Step:
     """Responder: verify HASH(1), choose a transform, send HASH(2)."""
     exchange.verify_hash("HASH(1)", message, b"")
+    exchange.note_commit(message)
     offered, config = exchange.note_peer(message), exchange.config
     exchange.take_client_ids(message)
     spi = exchange.spi_in.to_bytes(_SPI_SIZE)
@@ -413,6 +428,7 @@ def confirm(exchange: QuickMode, message: Message) -> Step:
     exchange.take_key_exchange(message)
     exchange.take_status(message)
     exchange.take_addresses(message)
+    exchange.note_ready()
     if exchange.peer_commits:
         return Step((), exchange.hash_3, protected=True, next_state=State.EXPECT_CONNECTED)
     return Step((), exchange.hash_3, events=(exchange.installed(),), protected=True)
@@ -422,10 +438,15 @@ def install(exchange: QuickMode, message: Message) -> Step:
     """Responder: verify HASH(3); the SAs may be used, which a fourth message may confirm."""
     exchange.verify_hash_3(message)
     exchange.notifications += tuple(message.all(Notification))
-    events = (exchange.installed(),)
+    exchange.note_commit(message)
+    exchange.note_ready()
+    waits = exchange.peer_commits
+    events = () if waits else (exchange.installed(),)
+    following = State.EXPECT_CONNECTED if waits else None
     if exchange.config.commit == "quick-mode":
-        return Step((exchange.connected,), exchange.hash_1, events=events, protected=True)
-    return Step(events=events)
+        fourth = (exchange.connected,)
+        return Step(fourth, exchange.hash_1, events, protected=True, next_state=following)
+    return Step(events=events, next_state=following, repeats_last=waits)
 
 
 def take_fourth(exchange: QuickMode, message: Message) -> Step:
@@ -434,4 +455,5 @@ def take_fourth(exchange: QuickMode, message: Message) -> Step:
     kinds = {one.notify_type for one in message.all(Notification)}
     if NotifyType.CONNECTED not in kinds:
         raise PeerError(NotifyType.PAYLOAD_MALFORMED, "CONNECTED missing")
+    exchange.note_ready()
     return Step(events=(exchange.installed(),))

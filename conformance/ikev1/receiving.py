@@ -116,8 +116,11 @@ def _receive_quick_mode(association: Association, header: Header, data: bytes, n
     exchange.address = association.address
     before = exchange.state
     _deliver(association, exchange, header, data, now)
-    if exchange.state is State.DONE is not before and isinstance(exchange, QuickMode):
+    if not isinstance(exchange, QuickMode):
+        return
+    if exchange.state is State.DONE is not before:
         association.install(exchange, now)
+    association.tell_connected(exchange, now)
 
 
 def _receive_informational(

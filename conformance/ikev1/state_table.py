@@ -49,6 +49,8 @@ class Step:
     """Whether the answer is encrypted."""
     next_state: State | None = None
     """Where it is another than that of the row."""
+    repeats_last: bool = False
+    """Whether what we sent before is repeated until something comes, though nothing is sent now."""
 
     @property
     def answers(self) -> bool:
