@@ -13,7 +13,8 @@ from conformance.ikev1.aggressive_mode import AggressiveMode
 from conformance.ikev1.authentication_only import AuthenticationOnly
 from conformance.ikev1.base_mode import BaseMode
 from conformance.ikev1.capabilities import Capabilities
-from conformance.ikev1.config import PROTOCOLS, XAUTH_USERS
+from conformance.ikev1.children import CPI_SIZE, SPI_SIZE
+from conformance.ikev1.config import XAUTH_USERS
 from conformance.ikev1.constants import Protocol
 from conformance.ikev1.dpd import DeadPeerDetection
 from conformance.ikev1.errors import LocalError
@@ -210,17 +211,17 @@ class Association:
         )
 
     def install(self, exchange: QuickMode, now: float) -> None:
-        """A new pair of SAs stands."""
-        child = exchange.child
-        self.context.children[exchange.spi_in] = child
-        self.context.child_lives.begin(
-            child.spi_in,
-            (child.spi_in, child.spi_out),
-            exchange.limits,
-            now,
-            is_answer=exchange.role is Role.RESPONDER,
-            replaces=exchange.replaces,
-        )
+        """Every pair of SAs that the exchange negotiated stands."""
+        for child, limits in exchange.pairs:
+            self.context.children[child.spi_in] = child
+            self.context.child_lives.begin(
+                child.spi_in,
+                (child.spi_in, child.spi_out),
+                limits,
+                now,
+                is_answer=exchange.role is Role.RESPONDER,
+                replaces=exchange.replaces,
+            )
 
     def tell_connected(self, exchange: QuickMode, now: float) -> None:
         """Say CONNECTED where the commit bit promised it, under the Quick Mode's message ID."""
@@ -243,7 +244,7 @@ class Association:
         if isinstance(exchange, Informational):
             return
         if isinstance(exchange, QuickMode):
-            notification = Notification(error.notify, Protocol.ESP, exchange.peer_spi)
+            notification = Notification(error.notify, *exchange.peer_offer)
         else:
             notification = Notification(error.notify, Protocol.ISAKMP, self.cookies)
         self.inform(notification, now)
@@ -266,9 +267,10 @@ class Association:
     # -- the end --------------------------------------------------------------------------------
 
     def delete_child(self, child: Child, now: float) -> None:
-        """Tell the peer that a pair of SAs is gone, and forget it."""
-        protocol = Protocol(PROTOCOLS[child.protocol])
-        self.inform(Delete(protocol, (child.spi_in.to_bytes(4),)), now)
+        """Tell the peer that a pair of SAs is gone, one Delete per protocol, and forget it."""
+        for protocol, spi_in, _ in child.spis:
+            size = CPI_SIZE if protocol is Protocol.IPCOMP else SPI_SIZE
+            self.inform(Delete(protocol, (spi_in.to_bytes(size),)), now)
         self.context.forget_child(child, by_peer=False)
 
     def terminate(self, now: float) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _AF_BASIC = 0x8000
 _BASIC_LIMIT = 0x10000
+_LONG = 4
+"""Octets of a variable attribute, unless it needs more."""
 
 
 class Form(Enum):
@@ -130,7 +132,8 @@ def encode(table: AttributeTable, values: Iterable[tuple[str, int]]) -> tuple[At
     """Attributes from (name, value) pairs, in order.
 
     A variable attribute that fits two octets is sent basic, as RFC 2409 Appendix A allows;
-    a larger one takes four octets. Raises KeyError for a name the table lacks.
+    a larger one takes four octets, or as many as it needs. Raises KeyError for a name the table
+    lacks.
     """
     numbers = {row.name: row.number for row in table}
     return tuple(_encode_one(numbers[name], value) for name, value in values)
@@ -166,7 +169,8 @@ def life_durations(table: AttributeTable, attributes: Iterable[Attribute]) -> di
 
 def _encode_one(number: int, value: int, *, variable: bool = False) -> Attribute:
     basic = value < _BASIC_LIMIT and not variable
-    return Attribute(number, value.to_bytes(2 if basic else 4), basic)
+    size = max(_LONG, (value.bit_length() + 7) // 8)
+    return Attribute(number, value.to_bytes(2 if basic else size), basic)
 
 
 def name_of(table: AttributeTable, number: int) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 from conformance.crypto import rsa
-from conformance.crypto.ciphers import CIPHERS, ESP_CIPHERS, USUAL_CIPHERS
-from conformance.crypto.dh import GROUPS
+from conformance.crypto.ciphers import CIPHERS, USUAL_CIPHERS
+from conformance.crypto.dh import GROUPS, GroupParameters, GroupRow, InvalidGroupError
+from conformance.crypto.explicit import explicit_group
 from conformance.crypto.macs import MACS
 from conformance.crypto.prf import HASHES
 from conformance.crypto.signatures import SIGNATURES, SignatureRow
+from conformance.crypto.transforms import AH_TRANSFORMS, COMPRESSIONS, ESP_TRANSFORMS
 from conformance.ikev1.constants import ExchangeType
 from conformance.ikev1.errors import LocalError
 from conformance.ikev1.methods import METHOD_ROWS
@@ -58,8 +61,19 @@ EXCHANGES = {
 }
 """Exchange of phase 1 by name, RFC 2409 5, RFC 2408 4.4 and 4.6."""
 _NONCE_FIRST = ("base", "authentication-only")
-PROTOCOLS = {"esp": 3}
+PROTOCOLS = {"ah": 2, "esp": 3, "ipcomp": 4}
 """Protocol of phase 2 by name, RFC 2407 4.4.1."""
+SUITES = {
+    "esp": ("esp",),
+    "ah": ("ah",),
+    "ah+esp": ("ah", "esp"),
+    "esp+ipcomp": ("esp", "ipcomp"),
+    "ah+ipcomp": ("ah", "ipcomp"),
+    "ah+esp+ipcomp": ("ah", "esp", "ipcomp"),
+}
+"""The protocols that are used together, outermost first (RFC 2401 4.5, RFC 3173 2)."""
+MOST_SAS = 8
+"""SA payloads of one Quick Mode, RFC 2409 5.5."""
 
 
 def _known(kind: str, name: str, names: Iterable[str]) -> None:
@@ -81,6 +95,12 @@ def _known_cipher(name: str, rows: Container[str]) -> None:
         raise LocalError(f"unknown cipher {name!r}; known are {listed} and other key lengths")
 
 
+@cache
+def _explicit_group(name: str, parameters: GroupParameters) -> GroupRow:
+    """Checked once: primality takes its time."""
+    return explicit_group(name, parameters)
+
+
 @dataclass(frozen=True, slots=True)
 class Phase1Proposal:
     """One transform of phase 1 by names; raises LocalError for a name without a row."""
@@ -94,37 +114,89 @@ class Phase1Proposal:
     """The limit in kilobytes that is offered and kept to; None for none."""
     lifetime_variable: bool = False
     """Whether durations are sent as TLV even where TV would do (RFC 2407 4.5)."""
+    group_parameters: GroupParameters | None = None
+    """The group spelled out instead of numbered (RFC 2409 Appendix A); group is any name then."""
+
+    def explicit_group(self) -> GroupRow | None:
+        """The group that is spelled out; None for a numbered one.
+
+        Raises LocalError for parameters that make none.
+        """
+        if self.group_parameters is None:
+            return None
+        try:
+            return _explicit_group(self.group, self.group_parameters)
+        except InvalidGroupError as error:
+            raise LocalError(f"group {self.group!r}: {error}") from error
 
     def __post_init__(self) -> None:
         _known_cipher(self.cipher, CIPHERS)
         _known("hash", self.hash, HASHES)
-        _known_group(self.group)
+        if self.group_parameters is None:
+            _known_group(self.group)
+        self.explicit_group()
         _known("authentication method", self.auth, AUTH_METHODS)
 
 
 @dataclass(frozen=True, slots=True)
 class Phase2Proposal:
-    """One transform of phase 2 by names; raises LocalError for a name without a row."""
+    """One suite of phase 2 by names; raises LocalError for names that make none."""
 
     cipher: str
+    """Of ESP; "none" without ESP."""
     integrity: str
+    """Of ESP, and of AH unless ah_integrity says otherwise; "none" where the cipher has its own."""
     mode: str
     pfs: str | None
     """A group, or None without a second Diffie-Hellman exchange."""
     protocol: str = "esp"
+    """The protocols that are used together, of SUITES."""
     lifetime_seconds: int = 3600
     lifetime_kilobytes: int | None = None
     """The limit in kilobytes that is offered and kept to; None for none."""
     lifetime_variable: bool = False
     """Whether durations are sent as TLV even where TV would do (RFC 2407 4.5)."""
+    ah_integrity: str | None = None
+    """Of AH; None takes integrity."""
+    compression: str = "deflate"
+    """Of IPComp, where the suite has it."""
+    esn: bool = False
+    """Whether sequence numbers have 64 bits (RFC 4304)."""
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """The protocols of the suite, outermost first."""
+        return SUITES[self.protocol]
+
+    @property
+    def ah_algorithm(self) -> str:
+        """The integrity algorithm of AH."""
+        return self.ah_integrity or self.integrity
 
     def __post_init__(self) -> None:
-        _known_cipher(self.cipher, ESP_CIPHERS)
-        _known("integrity algorithm", self.integrity, MACS)
+        _known("protocol", self.protocol, SUITES)
+        if "esp" in self.protocols:
+            self._check_esp()
+        elif self.cipher != "none":
+            raise LocalError(f"{self.protocol} encrypts nothing, so its cipher is none")
+        if "ah" in self.protocols:
+            _known("integrity algorithm of AH", self.ah_algorithm, AH_TRANSFORMS)
+        elif self.ah_integrity is not None:
+            raise LocalError(f"{self.protocol} has no AH, so it has no ah_integrity")
+        _known("compression", self.compression, COMPRESSIONS)
         _known("mode", self.mode, MODES)
-        _known("protocol", self.protocol, PROTOCOLS)
         if self.pfs is not None:
             _known_group(self.pfs)
+
+    def _check_esp(self) -> None:
+        """What ESP may combine: RFC 2410 5, RFC 3686 7, RFC 4303 3.2.3."""
+        _known_cipher(self.cipher, ESP_TRANSFORMS)
+        _known("integrity algorithm", self.integrity, ("none", *MACS))
+        cipher, alone = ESP_TRANSFORMS[self.cipher], self.integrity == "none"
+        if cipher.authenticates and not alone:
+            raise LocalError(f"{self.cipher} protects integrity itself, so integrity is none")
+        if cipher.needs_integrity and alone:
+            raise LocalError(f"{self.cipher} needs an integrity algorithm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +262,10 @@ class Config:
     initiator_commits: bool = False
     """Whether we set the commit bit as initiator of Quick Mode, and say CONNECTED in an
     "informational" exchange after the third message (RFC 2408 3.1)."""
+    phase2_further: tuple[tuple[Phase2Proposal, ...], ...] = ()
+    """What further SA payloads of the same Quick Mode offer, each in order of preference; a
+    responder takes phase2 for those beyond (RFC 2409 5.5)."""
+
     exchange: str = "main"
     """The phase 1 exchange that we begin and answer, of EXCHANGES."""
     protect_aggressive_proof: bool = False
@@ -199,6 +275,11 @@ class Config:
 
     credentials: Credentials | None = None
     """Keys and certificates; needed by every authentication method but psk."""
+
+    @property
+    def phase2_offers(self) -> tuple[tuple[Phase2Proposal, ...], ...]:
+        """The proposals of each SA payload of Quick Mode."""
+        return (self.phase2, *self.phase2_further)
 
     def secret_of(self, identity: Identification | None, address: str) -> bytes:
         """The pre-shared key for a peer, by its address where it has not told its identity."""
@@ -219,7 +300,9 @@ class Config:
         self._check_credentials()
         if not self.phase1 or not self.phase2:
             raise LocalError("at least one proposal is needed in each phase")
-        if len({proposal.pfs for proposal in self.phase2}) > 1:
+        if not all(self.phase2_further) or len(self.phase2_offers) > MOST_SAS:
+            raise LocalError(f"Quick Mode takes 1 to {MOST_SAS} SA payloads with proposals")
+        if len({one.pfs for proposals in self.phase2_offers for one in proposals}) > 1:
             raise LocalError("all proposals of phase 2 need the same PFS group (RFC 2409 5.5)")
 
     def _check_credentials(self) -> None:

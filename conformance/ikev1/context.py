@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from conformance.crypto.group import GroupRow
     from conformance.crypto.random import RandomSource
     from conformance.ikev1.config import Config
+    from conformance.ikev1.constants import Protocol
     from conformance.ikev1.deviations import Seams
     from conformance.ikev1.events import Event
 
@@ -30,10 +31,20 @@ class Child:
     """A pair of SAs that stands, as Delete payloads name it."""
 
     protocol: str
+    """The whole suite: esp, ah+esp ..."""
     spi_in: int
+    """Of the outermost protocol, as spi_out."""
     spi_out: int
     cookie_i: bytes = b""
     """Of the ISAKMP SA that negotiated it."""
+    spis: tuple[tuple[Protocol, int, int], ...] = ()
+    """Protocol, inbound and outbound SPI of every protocol of a suite, outermost first."""
+    place: int = 0
+    """Which SA payload of its Quick Mode made it, as Config.phase2_offers counts them."""
+
+    def is_about(self, protocol: Protocol, spi_out: int) -> bool:
+        """Whether the peer's SPI is one of this pair; a suite stands and falls as a unit."""
+        return any((protocol, spi_out) == (one, theirs) for one, _, theirs in self.spis)
 
 
 @dataclass(slots=True)

@@ -82,7 +82,8 @@ class Endpoint:
         floated = [address for address in known if address in self._context.marked]
         remote = floated[-1] if floated else self.remote  # RFC 3947 4: begin where it is now
         if not any(self._context.knows_group(one.group) for one in self.config.phase1):
-            self._context.require_group(self.config.phase1[0].group)
+            first = self.config.phase1[0]
+            self._context.require_group(None if first.group_parameters else first.group)
         association = Association(self._context, Role.INITIATOR, remote, cookie_i)
         self._associations[cookie_i] = association
         association.replaces, association.rekeys = replaces, rekeys

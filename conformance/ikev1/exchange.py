@@ -174,11 +174,11 @@ class Exchange:
         waiting.repeat(now)
         self._transmit(replace(self._last_sent, repeated=True))
 
-    def finish(self, event: Event) -> None:
+    def finish(self, *events: Event) -> None:
         """End well by what came outside of this exchange."""
         self._retransmission = None
         self._set_state(State.DONE)
-        self.context.events.append(event)
+        self.context.events.extend(events)
 
     def fail(self, reason: str, divergence: Divergence | None = None) -> None:
         """End without a result; an exchange that has ended stays as it is."""

@@ -90,7 +90,9 @@ class Phase1(Exchange):
         """What is configured and can be used: private groups only once they are agreed on."""
         if not self._proposals:
             known, configured = self.context.knows_group, self.context.config.phase1
-            self._proposals = tuple(one for one in configured if known(one.group))
+            self._proposals = tuple(
+                one for one in configured if one.group_parameters or known(one.group)
+            )
         return self._proposals
 
     @property
@@ -148,7 +150,9 @@ class Phase1(Exchange):
 
     def draw_key_exchange(self) -> tuple[KeyExchange, Nonce]:
         """Draw our ephemeral key and nonce, and remember them under our role."""
-        self._pair = self.context.group(self.proposal.group).generate(self.context.random)
+        proposal = self.proposal
+        group = proposal.explicit_group() or self.context.group(proposal.group)
+        self._pair = group.generate(self.context.random)
         nonce = self.context.random(self.context.config.nonce_size)
         if self.role is Role.INITIATOR:
             self.g_xi, self.nonce_i = self._pair.public, nonce

@@ -1,11 +1,12 @@
 """Quick Mode with and without PFS, both roles, with client identities (RFC 2409 5.5).
 
 ```
-HDR*, HASH(1), SA, Ni [, KE ] [, IDci, IDcr ]  -->
-                                               <--  HDR*, HASH(2), SA, Nr [, KE ] [, IDci, IDcr ]
-HDR*, HASH(3)                                  -->
-                                             [ <--  HDR*, HASH(4), N(CONNECTED) ]
+HDR*, HASH(1), SA0 [, SA1 ... ], Ni [, KE ] [, IDci, IDcr ]  -->
+                 <--  HDR*, HASH(2), SA0 [, SA1 ... ], Nr [, KE ] [, IDci, IDcr ]
+HDR*, HASH(3)    -->
+               [ <--  HDR*, HASH(4), N(CONNECTED) ]
 ```
+What the SA payloads negotiate is in children.
 The fourth message is an answer to who waits because of the commit bit (RFC 2408 3.1); its hash is
 computed as HASH(1) is. Whoever sees the bit waits for CONNECTED, be it initiator or responder, and
 repeats its own last message meanwhile; who set it says CONNECTED once it can receive.
@@ -14,17 +15,14 @@ repeats its own last message meanwhile; who set it says CONNECTED once it can re
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, ClassVar
 
-from conformance.crypto.ciphers import CIPHERS
-from conformance.crypto.macs import MACS
 from conformance.ikev1 import diagnose, keys, status
-from conformance.ikev1.attributes import PHASE_2
-from conformance.ikev1.config import PROTOCOLS
+from conformance.ikev1.children import SPI_SIZE, ChildNegotiation, OwnSpis, draw_cpi
 from conformance.ikev1.constants import FLAG_COMMIT, ExchangeType, NotifyType, Protocol
-from conformance.ikev1.context import Child
-from conformance.ikev1.errors import Divergence, LocalError, PeerError
-from conformance.ikev1.events import ChildInstalled, Protection, Role
+from conformance.ikev1.errors import Divergence, PeerError
+from conformance.ikev1.events import ChildInstalled, Role
 from conformance.ikev1.exchange import Exchange
 from conformance.ikev1.key_exchange import peer_nonce, shared_secret
 from conformance.ikev1.payloads import (
@@ -38,38 +36,40 @@ from conformance.ikev1.payloads import (
     SecurityAssociation,
 )
 from conformance.ikev1.payloads.identification import selector_of_host
-from conformance.ikev1.proposals import PHASE_2_NEGOTIATION, Agreement, Phase, in_udp
+from conformance.ikev1.proposals import PHASE_2_NEGOTIATION, Phase, in_udp
 from conformance.ikev1.state_table import State, Step
-from conformance.ikev1.status import NO_LIMITS, Lifetimes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from conformance.crypto.dh import KeyPair
     from conformance.ikev1.config import Config, Phase2Proposal
+    from conformance.ikev1.context import Child
     from conformance.ikev1.isakmp_sa import IsakmpSa
     from conformance.ikev1.message import Message
     from conformance.ikev1.natt import NatTraversal
+    from conformance.ikev1.status import Lifetimes
 
-_SPI_SIZE = 4
 _PAIR_OF_IDS = 2
 
 
 @dataclass(slots=True, kw_only=True)
 class QuickMode(Exchange):
-    """One Quick Mode; its last message brings ChildInstalled."""
+    """One Quick Mode; its last message brings ChildInstalled, once for each SA payload."""
 
     exchange_type: ClassVar[ExchangeType] = ExchangeType.QUICK_MODE
     isakmp_sa: IsakmpSa
     spi_in: int
-    agreement: Agreement[Phase2Proposal] | None = None
+    """The first of our SPIs; more are drawn as they are needed."""
+    children: list[ChildNegotiation] = field(default_factory=list)
+    """One for each SA payload."""
     nonce_i: bytes = b""
     nonce_r: bytes = b""
     g_qm_xy: bytes = field(default=b"", repr=False)
     """The shared secret of this Quick Mode; empty without PFS."""
     notifications: tuple[Notification, ...] = ()
-    peer_spi: bytes = b""
-    """The SPI in the peer's proposal, for notifies about it."""
+    peer_offer: tuple[Protocol, bytes] = (Protocol.ESP, b"")
+    """Protocol and SPI of the peer's first proposal, for notifies about it."""
     client_ids: tuple[Identification, ...] = ()
     """IDci and IDcr as sent or received; empty where the initiator left them out."""
     nat: NatTraversal | None = None
@@ -78,21 +78,16 @@ class QuickMode(Exchange):
     """NAT-OAi and NAT-OAr of the peer."""
     replaces: int | None = None
     """The inbound SPI of the pair that the new one is to replace."""
-    lifetimes: Lifetimes = NO_LIMITS
-    """What the responder says that it will keep to (RFC 2407 4.6.3.1)."""
     peer_commits: bool = False
     """Whether the peer set the commit bit, so that we wait for CONNECTED."""
     owes_connected: bool = False
     """Whether the peer is now to be told CONNECTED in an Informational."""
     _pair: KeyPair | None = field(default=None, repr=False)
+    _spis_drawn: int = 0
 
     @property
     def _message_id_octets(self) -> bytes:
         return self.message_id.to_bytes(4)
-
-    @property
-    def _spi_octets(self) -> bytes:
-        return self.spi_in.to_bytes(_SPI_SIZE)
 
     @property
     def config(self) -> Config:
@@ -100,19 +95,72 @@ class QuickMode(Exchange):
         return self.context.config
 
     def start(self, now: float) -> None:
-        """Send the first message."""
-        offer = self.negotiation.offer(self.config.phase2, self._spi_octets)
+        """Send the first message; to replace a pair, offer no more than what made it."""
+        offers = list(enumerate(self.config.phase2_offers))
+        old = self.context.children.get(self.replaces) if self.replaces is not None else None
+        chosen = offers if old is None else offers[old.place : old.place + 1]
+        self.children = [self._new_child(configured, place) for place, configured in chosen]
+        if not all(child.configured for child in self.children):
+            self.fail("AH cannot pass the NAT between the peers (RFC 3715 2.1)")
+            return
         self.nonce_i = self.context.random(self.config.nonce_size)
         if self.config.send_client_ids:
             self.client_ids = (self.config.local_selector, self.config.remote_selector)
         payloads: tuple[Payload, ...] = (
-            offer,
+            *(child.offer() for child in self.children),
             Nonce(self.nonce_i),
             *self.own_key_exchange(self.config.phase2[0].pfs),
             *self.client_ids,
-            *self.own_addresses({proposal.mode for proposal in self.config.phase2}),
+            *self.own_addresses({one.mode for child in self.children for one in child.configured}),
         )
         self.send(Step(payloads, self.hash_1, protected=True), now)
+
+    # -- SA payloads ----------------------------------------------------------------------------
+
+    def _new_child(self, configured: Sequence[Phase2Proposal], place: int) -> ChildNegotiation:
+        """For one SA payload; AH covers addresses that a NAT changes (RFC 3715 2.1)."""
+        usable = tuple(one for one in configured if not (self.nat and "ah" in one.protocols))
+        return ChildNegotiation(usable, self.negotiation, OwnSpis(self._draw_spi), place)
+
+    def _draw_spi(self, protocol: Protocol) -> bytes:
+        if protocol is Protocol.IPCOMP:
+            own = (number for child in self.children for number in child.spis.values())
+            standing = self.context.children.values()
+            used = (number for child in standing for _, number, _ in child.spis)
+            return draw_cpi(self.context.random, {*map(int.from_bytes, own), *used})
+        self._spis_drawn += 1
+        number = self.spi_in if self._spis_drawn == 1 else self.context.allocate_spi()
+        return number.to_bytes(SPI_SIZE)
+
+    def answer_offers(
+        self, offered: Sequence[SecurityAssociation]
+    ) -> tuple[SecurityAssociation, ...]:
+        """Responder: choose of every SA payload; raises PeerError, and then of none.
+
+        What is configured for the same place is preferred, but any may be asked for alone: a peer
+        that replaces one pair of several offers no more than that.
+        """
+        configured, self.children = self.config.phase2_offers, []
+        for number in range(len(offered)):
+            place = number if number < len(configured) else 0
+            preferred = (configured[place], *configured[:place], *configured[place + 1 :])
+            self.children.append(self._new_child([*chain.from_iterable(preferred)], place))
+        pairs = zip(self.children, offered, strict=True)
+        return tuple(child.answer(sa) for child, sa in pairs)
+
+    def check_answers(self, message: Message) -> None:
+        """Initiator: every SA payload is answered, in order; raises PeerError."""
+        answers = self.note_peer(message)
+        if len(answers) != len(self.children):
+            want, got = (f"{len(found)} payloads" for found in (self.children, answers))
+            raise PeerError(
+                NotifyType.BAD_PROPOSAL_SYNTAX,
+                f"{got} of type SA",
+                Divergence("SA payloads", want, got, "each that is offered is answered"),
+                fatal=True,
+            )
+        for child, answer in zip(self.children, answers, strict=True):
+            child.confirm(answer)
 
     # -- NAT traversal, RFC 3947 5 --------------------------------------------------------------
 
@@ -128,13 +176,18 @@ class QuickMode(Exchange):
             return ()
         return self.nat.original_addresses(self.address, self.role)
 
+    @property
+    def agreed_modes(self) -> set[str]:
+        """The modes of all that is agreed on."""
+        return {child.proposal.mode for child in self.children}
+
     def take_addresses(self, message: Message) -> None:
         """The peer's NAT-OA payloads, of which there must be two in transport mode.
 
         Raises PeerError.
         """
         self.peer_addresses = tuple(message.all(NatOriginalAddress))
-        if self.nat and self._agreed.proposal.mode == "transport":
+        if self.nat and "transport" in self.agreed_modes:
             _check_addresses(len(self.peer_addresses))
 
     def own_key_exchange(self, pfs: str | None) -> tuple[Payload, ...]:
@@ -225,44 +278,18 @@ class QuickMode(Exchange):
 
     # -- result ---------------------------------------------------------------------------------
 
-    def _keys(self, spi: bytes) -> tuple[bytes, bytes]:
-        """Encryption and integrity key of the direction whose receiver chose the SPI."""
-        sa, proposal = self.isakmp_sa, self._agreed.proposal
-        encryption = CIPHERS[proposal.cipher].key_size
-        keymat = keys.keymat(
-            sa.hash_name,
-            sa.skeyid_d,
-            self.g_qm_xy,
-            PROTOCOLS[proposal.protocol],
-            spi,
-            self.nonce_i,
-            self.nonce_r,
-            encryption + MACS[proposal.integrity].key_size,
-        )
-        return keymat[:encryption], keymat[encryption:]
+    def _keymat(self, protocol: Protocol, spi: bytes, size: int) -> bytes:
+        """KEYMAT of the direction whose receiver chose the SPI."""
+        sa, nonces = self.isakmp_sa, (self.nonce_i, self.nonce_r)
+        return keys.keymat(sa.hash_name, sa.skeyid_d, self.g_qm_xy, protocol, spi, *nonces, size)
 
-    @property
-    def _agreed(self) -> Agreement[Phase2Proposal]:
-        if self.agreement is None:
-            raise LocalError("phase 2 has not been negotiated yet")
-        return self.agreement
+    def installed(self) -> tuple[ChildInstalled, ...]:
+        """The events of success, one for each SA payload."""
+        return tuple(map(self._installed, self.children))
 
-    def installed(self) -> ChildInstalled:
-        """The event of success."""
-        agreement, proposal = self._agreed, self._agreed.proposal
-        encryption_in, integrity_in = self._keys(self._spi_octets)
-        encryption_out, integrity_out = self._keys(self.peer_spi)
-        protection = Protection(
-            proposal.protocol,
-            self.spi_in,
-            int.from_bytes(self.peer_spi),
-            proposal.cipher,
-            proposal.integrity,
-            encryption_key_in=encryption_in,
-            integrity_key_in=integrity_in,
-            encryption_key_out=encryption_out,
-            integrity_key_out=integrity_out,
-        )
+    def _installed(self, child: ChildNegotiation) -> ChildInstalled:
+        agreement, proposal = child.agreed, child.proposal
+        addresses = self.peer_addresses if proposal.mode == "transport" else ()
         return ChildInstalled(
             role=self.role,
             cookie_i=self.cookie_i,
@@ -273,25 +300,24 @@ class QuickMode(Exchange):
             cipher=proposal.cipher,
             integrity=proposal.integrity,
             pfs=proposal.pfs,
-            protections=(protection,),
+            protections=tuple(child.protections(self._keymat)),
             local_selector=self.config.local_selector,
             remote_selector=self.config.remote_selector,
-            lifetime_seconds=self.limits.seconds or agreement.lifetime_seconds,
+            lifetime_seconds=child.limits.seconds or agreement.lifetime_seconds,
             negotiated_lifetime_seconds=agreement.negotiated_seconds,
             notifications=self.notifications,
-            lifetime_kilobytes=self.limits.kilobytes,
+            lifetime_kilobytes=child.limits.kilobytes,
             peer_replay_detection=status.replay_detection(self.notifications),
             replaces=self.replaces,
             udp_encapsulation=self.nat is not None,
-            original_addresses=tuple(str(one) for one in self.peer_addresses),
+            original_addresses=tuple(str(one) for one in addresses),
+            esn=proposal.esn,
         )
 
     @property
-    def limits(self) -> Lifetimes:
-        """How long the new pair may be used: what is agreed on, configured and said beside it."""
-        agreement = self._agreed
-        agreed = Lifetimes(agreement.lifetime_seconds, agreement.lifetime_kilobytes)
-        return agreed.shorter(self.lifetimes)
+    def pairs(self) -> list[tuple[Child, Lifetimes]]:
+        """Every pair of SAs as Delete payloads name it, and how long it may be used."""
+        return [(child.child(self.cookie_i), child.limits) for child in self.children]
 
     # -- status and commit bit, RFC 2407 4.6.3, RFC 2408 3.1 ------------------------------------
 
@@ -312,61 +338,50 @@ class QuickMode(Exchange):
         """The peer can set the commit bit in any message, and does not take it back."""
         self.peer_commits |= bool(message.header.flags & FLAG_COMMIT)
 
-    @property
-    def _protocol(self) -> Protocol:
-        return Protocol(PROTOCOLS[self._agreed.proposal.protocol])
-
     def own_status(self) -> tuple[Notification, ...]:
         """Responder: what goes with the answer."""
-        config, spi = self.config, self._spi_octets
-        notifications = []
-        agreed = status.read_lifetimes(PHASE_2, self._agreed.transform.attributes)
-        if config.responder_lifetime and self.limits != agreed:
-            notifications.append(
-                status.responder_lifetime(PHASE_2, self._protocol, spi, self.limits)
-            )
-        if config.replay_status is not None:
-            notifications.append(
-                status.replay_status(self._protocol, spi, enabled=config.replay_status)
-            )
-        return tuple(notifications)
+        lifetime, replay = self.config.responder_lifetime, self.config.replay_status
+        return tuple(
+            one
+            for child in self.children
+            for one in child.own_status(lifetime=lifetime, replay=replay)
+        )
 
     def take_status(self, message: Message) -> None:
         """Initiator: what came with the answer; raises PeerError."""
         notifications = message.all(Notification)
-        self.lifetimes = status.responder_lifetimes(PHASE_2, notifications, self._protocol)
+        for child in self.children:
+            alone = len(self.children) == 1
+            child.take_status([one for one in notifications if alone or child.is_about(one.spi)])
         status.replay_detection(notifications)
         self.note_commit(message)
 
     @property
     def connected(self) -> Notification:
-        """The new pair may be used."""
-        return status.connected(self._protocol, self._spi_octets)
+        """What was negotiated may be used."""
+        return self.children[0].connected
 
     def take_connected(self, notifications: Sequence[Notification]) -> bool:
-        """Whether CONNECTED is among them; then the pair may be used."""
+        """Whether CONNECTED is among them; then the SAs may be used."""
         found = any(one.notify_type is NotifyType.CONNECTED for one in notifications)
         if not found or self.state is not State.EXPECT_CONNECTED:
             return False
-        self.finish(self.installed())
+        self.finish(*self.installed())
         return True
-
-    @property
-    def child(self) -> Child:
-        """The pair of SAs as Delete payloads name it."""
-        spi_out = int.from_bytes(self.peer_spi)
-        return Child(self._agreed.proposal.protocol, self.spi_in, spi_out, self.cookie_i)
 
     def is_about(self, spi: bytes) -> bool:
         """Whether a notify with this SPI speaks of our offer or of the peer's."""
-        return bool(spi) and spi in {self._spi_octets, self.peer_spi}
+        named = spi == self.peer_offer[1] or any(child.is_about(spi) for child in self.children)
+        return bool(spi) and named
 
-    def note_peer(self, message: Message) -> SecurityAssociation:
-        """Remember the peer's SPI and notifies; gives its SA payload."""
-        sa = message.one(SecurityAssociation)
-        self.peer_spi = next((proposal.spi for proposal in sa.proposals), b"")
+    def note_peer(self, message: Message) -> list[SecurityAssociation]:
+        """Remember the peer's SPI and notifies; gives its SA payloads."""
+        offered = message.all(SecurityAssociation)
+        proposals = (proposal for sa in offered for proposal in sa.proposals)
+        first = next(((proposal.protocol, proposal.spi) for proposal in proposals), None)
+        self.peer_offer = first or self.peer_offer
         self.notifications += tuple(message.all(Notification))
-        return sa
+        return offered
 
 
 def _check_addresses(found: int) -> None:
@@ -390,28 +405,23 @@ def _check_count(expected: int, found: int) -> None:
 
 
 def answer_offer(exchange: QuickMode, message: Message) -> Step:
-    """Responder: verify HASH(1), choose a transform, send HASH(2)."""
+    """Responder: verify HASH(1), choose transforms, send HASH(2)."""
     exchange.verify_hash("HASH(1)", message, b"")
     exchange.note_commit(message)
     offered, config = exchange.note_peer(message), exchange.config
     exchange.take_client_ids(message)
-    spi = exchange.spi_in.to_bytes(_SPI_SIZE)
-    exchange.agreement = exchange.negotiation.choose(offered, config.phase2, spi)
+    answers = exchange.answer_offers(offered)
     exchange.take_addresses(message)
-    chosen = exchange.agreement.sa.proposals[0]
-    exchange.peer_spi = next(p.spi for p in offered.proposals if p.number == chosen.number)
-    exchange.nonce_i, exchange.nonce_r = (
-        peer_nonce(message),
-        exchange.context.random(config.nonce_size),
-    )
-    key_exchange = exchange.own_key_exchange(exchange.agreement.proposal.pfs)
+    exchange.nonce_i = peer_nonce(message)
+    exchange.nonce_r = exchange.context.random(config.nonce_size)
+    key_exchange = exchange.own_key_exchange(config.phase2[0].pfs)
     exchange.take_key_exchange(message)
     payloads: tuple[Payload, ...] = (
-        exchange.agreement.sa,
+        *answers,
         Nonce(exchange.nonce_r),
         *key_exchange,
         *exchange.client_ids,
-        *exchange.own_addresses({exchange.agreement.proposal.mode}),
+        *exchange.own_addresses(exchange.agreed_modes),
         *exchange.own_status(),
     )
     return Step(payloads, exchange.hash_2, protected=True)
@@ -420,9 +430,7 @@ def answer_offer(exchange: QuickMode, message: Message) -> Step:
 def confirm(exchange: QuickMode, message: Message) -> Step:
     """Initiator: verify HASH(2) and the choice, send HASH(3)."""
     exchange.verify_hash("HASH(2)", message, exchange.nonce_i)
-    answer, config = exchange.note_peer(message), exchange.config
-    offered = exchange.negotiation.offer(config.phase2, exchange.spi_in.to_bytes(_SPI_SIZE))
-    exchange.agreement = exchange.negotiation.verify(offered, answer, config.phase2)
+    exchange.check_answers(message)
     exchange.verify_client_ids(message)
     exchange.nonce_r = peer_nonce(message)
     exchange.take_key_exchange(message)
@@ -431,7 +439,7 @@ def confirm(exchange: QuickMode, message: Message) -> Step:
     exchange.note_ready()
     if exchange.peer_commits:
         return Step((), exchange.hash_3, protected=True, next_state=State.EXPECT_CONNECTED)
-    return Step((), exchange.hash_3, events=(exchange.installed(),), protected=True)
+    return Step((), exchange.hash_3, events=exchange.installed(), protected=True)
 
 
 def install(exchange: QuickMode, message: Message) -> Step:
@@ -441,7 +449,7 @@ def install(exchange: QuickMode, message: Message) -> Step:
     exchange.note_commit(message)
     exchange.note_ready()
     waits = exchange.peer_commits
-    events = () if waits else (exchange.installed(),)
+    events = () if waits else exchange.installed()
     following = State.EXPECT_CONNECTED if waits else None
     if exchange.config.commit == "quick-mode":
         fourth = (exchange.connected,)
@@ -456,4 +464,4 @@ def take_fourth(exchange: QuickMode, message: Message) -> Step:
     if NotifyType.CONNECTED not in kinds:
         raise PeerError(NotifyType.PAYLOAD_MALFORMED, "CONNECTED missing")
     exchange.note_ready()
-    return Step(events=(exchange.installed(),))
+    return Step(events=exchange.installed())

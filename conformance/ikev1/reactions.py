@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conformance.ikev1.config import PROTOCOLS
 from conformance.ikev1.constants import NotifyType, Protocol
 from conformance.ikev1.errors import PeerError
 from conformance.ikev1.new_group_mode import NewGroupMode
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from conformance.ikev1.association import Association
     from conformance.ikev1.informational import Informational
     from conformance.ikev1.payloads import Notification
-
-_PROTOCOL_NAMES = {number: name for name, number in PROTOCOLS.items()}
 
 
 def act_upon(association: Association, exchange: Informational, now: float) -> None:
@@ -50,9 +47,8 @@ def _deleted_by_peer(association: Association, protocol: Protocol, spi: bytes) -
             association.forget_isakmp(by_peer=True)
         return
     context = association.context
-    name, number = _PROTOCOL_NAMES.get(protocol), int.from_bytes(spi)
     for child in list(context.children.values()):
-        if (child.protocol, child.spi_out) == (name, number):
+        if child.is_about(protocol, int.from_bytes(spi)):
             context.forget_child(child, by_peer=True)
 
 

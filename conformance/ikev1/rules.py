@@ -18,6 +18,7 @@ from conformance.ikev1 import main_mode as mm
 from conformance.ikev1 import new_group_mode as ng
 from conformance.ikev1 import quick_mode as qm
 from conformance.ikev1 import transaction as ta
+from conformance.ikev1.config import MOST_SAS
 from conformance.ikev1.constants import PayloadType as P
 from conformance.ikev1.events import Role
 from conformance.ikev1.state_table import Rule, State
@@ -43,7 +44,7 @@ _ENC_MAY = (*_KE_MAY, P.HASH)
 _ID_NI, _KE_HASH, _KE_SIG = (P.ID, P.NONCE), (P.KE, P.HASH), (P.KE, P.SIG)
 _SA_ASK = (*_SA_MAY, P.CR)
 _EITHER_MAY = (*_SA_ASK, P.CERT, P.HASH, P.SIG)
-_QM_MAY = (P.KE, P.ID, P.ID, P.N, P.VID, P.NAT_OA)
+_QM_MAY = (*(P.SA,) * (MOST_SAS - 1), P.KE, P.ID, P.ID, P.N, P.VID, P.NAT_OA)
 _QM3_MAY = (P.N, P.VID)
 _INFO_MAY = (P.N, P.D, P.VID)
 
@@ -201,8 +202,8 @@ TRANSACTION = (
 """XAUTH and Mode Config; the hash covers message ID and ATTR in both directions."""
 
 QUICK_MODE = (
-    #  HDR*, HASH(1), SA, Ni [, KE ] [, IDci, IDcr ]  -->
-    #                 <--  HDR*, HASH(2), SA, Nr [, KE ] [, IDci, IDcr ]
+    #  HDR*, HASH(1), SA0 [, SA1 ... ], Ni [, KE ] [, IDci, IDcr ]  -->
+    #                 <--  HDR*, HASH(2), SA0 [, SA1 ... ], Nr [, KE ] [, IDci, IDcr ]
     #  HDR*, HASH(3)  -->
     #               [ <--  HDR*, HASH(4), N(CONNECTED) ]
     #
@@ -212,7 +213,7 @@ QUICK_MODE = (
     Rule(_R, None, _H3,  _CRYPT, _HASH,    (),      _QM3_MAY, qm.install,      _DONE),
     Rule(_I, None, _CON, _CRYPT, _HASH,    (P.N,),  _QM3_MAY, qm.take_fourth,  _DONE),
 )
-"""One pair of SAs."""
+"""A pair of SAs for each SA payload."""
 
 INFORMATIONAL = (
     #  HDR*, HASH(1), N/D  -->

@@ -51,7 +51,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"seed": "one"}, "Expected `int`, got `str` - at `$.seed`"),
     ({"phase1": {"cipher": "rot13"}}, "unknown cipher 'rot13'; known are aes128"),
     ({"phase1": {"hash": "crc32"}}, "unknown hash 'crc32'"),
-    ({"phase2": {"integrity": "none"}}, "unknown integrity algorithm 'none'"),
+    ({"phase2": {"integrity": "crc"}}, "unknown integrity algorithm 'crc'"),
     ({"phase2": {"pfs": "modp1"}}, "unknown group 'modp1'"),
     ({"phase3": {}}, "unknown field `phase3`"),
     ({"deviations": ["nothing-of-the-kind"]}, "unknown deviation 'nothing-of-the-kind'"),
