@@ -81,9 +81,9 @@ class Endpoint:
         known = [one.address for one in self._associations.values() if one.stands]
         floated = [address for address in known if address in self._context.marked]
         remote = floated[-1] if floated else self.remote  # RFC 3947 4: begin where it is now
-        if not any(self._context.knows_group(one.group) for one in self.config.phase1):
-            first = self.config.phase1[0]
-            self._context.require_group(None if first.group_parameters else first.group)
+        proposals, knows = self.config.phase1, self._context.knows_group
+        if not any(one.group_parameters or knows(one.group) for one in proposals):
+            self._context.require_group(proposals[0].group)
         association = Association(self._context, Role.INITIATOR, remote, cookie_i)
         self._associations[cookie_i] = association
         association.replaces, association.rekeys = replaces, rekeys
