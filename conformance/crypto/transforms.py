@@ -74,6 +74,9 @@ _NULL = EspTransform("null", 11, None, 0, needs_integrity=True)
 ESP_TRANSFORMS = {row.name: row for row in (*_CBC_ROWS, _NULL, *_COUNTER_ROWS)}
 """Every cipher of ESP by its name."""
 
+ESP_ALONE = tuple(row.name for row in (_NULL, *_COUNTER_ROWS))
+"""Those that phase 1 does not know."""
+
 ESP_DEFAULT_BITS = {family.esp_id: 128 for family in FAMILIES if family.lengths and family.fixed}
 """What an absent key length means, by transform identifier: Blowfish, RC5, CAST (RFC 2451 2.2)."""
 

@@ -13,7 +13,7 @@ from conformance.crypto.explicit import explicit_group
 from conformance.crypto.macs import MACS
 from conformance.crypto.prf import HASHES
 from conformance.crypto.signatures import SIGNATURES, SignatureRow
-from conformance.crypto.transforms import AH_TRANSFORMS, COMPRESSIONS, ESP_TRANSFORMS
+from conformance.crypto.transforms import AH_TRANSFORMS, COMPRESSIONS, ESP_ALONE, ESP_TRANSFORMS
 from conformance.ikev1.constants import ExchangeType
 from conformance.ikev1.errors import LocalError
 from conformance.ikev1.methods import METHOD_ROWS
@@ -88,10 +88,10 @@ def _known_group(name: str) -> None:
         _known("group", name, [*GROUPS, "private-32768 to private-65535"])
 
 
-def _known_cipher(name: str, rows: Container[str]) -> None:
+def _known_cipher(name: str, rows: Container[str], more: Iterable[str] = ()) -> None:
     """Too many key lengths have a row for all to be listed."""
     if name not in rows:
-        listed = ", ".join(usual for usual in USUAL_CIPHERS if usual in rows)
+        listed = ", ".join(usual for usual in (*USUAL_CIPHERS, *more) if usual in rows)
         raise LocalError(f"unknown cipher {name!r}; known are {listed} and other key lengths")
 
 
@@ -190,7 +190,7 @@ class Phase2Proposal:
 
     def _check_esp(self) -> None:
         """What ESP may combine: RFC 2410 5, RFC 3686 7, RFC 4303 3.2.3."""
-        _known_cipher(self.cipher, ESP_TRANSFORMS)
+        _known_cipher(self.cipher, ESP_TRANSFORMS, ESP_ALONE)
         _known("integrity algorithm", self.integrity, ("none", *MACS))
         cipher, alone = ESP_TRANSFORMS[self.cipher], self.integrity == "none"
         if cipher.authenticates and not alone:

@@ -5,6 +5,7 @@ A peer that accepts a message with a deviation does not check the requirement it
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,9 +25,10 @@ from conformance.ikev1.payloads import (
 from conformance.ikev1.payloads.chain import HEADER_SIZE as GENERIC_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
 Payloads = tuple[Payload, ...]
+Change = Callable[[Payloads], Payloads]
 
 
 class Position(NamedTuple):
@@ -123,6 +125,35 @@ def _altered_transform(payloads: Payloads) -> Payloads:
         _altered_sa(payload) if isinstance(payload, SecurityAssociation) else payload
         for payload in payloads
     )
+
+
+def _on_sa(change: Callable[[SecurityAssociation], SecurityAssociation]) -> Change:
+    return lambda payloads: tuple(
+        change(payload) if isinstance(payload, SecurityAssociation) else payload
+        for payload in payloads
+    )
+
+
+def _with_attribute(attribute: Attribute) -> Change:
+    """The first transform with one attribute more, in the place of its like if it is not basic."""
+
+    def change(payload: SecurityAssociation) -> SecurityAssociation:
+        proposal, *others = payload.proposals
+        transform, *more = proposal.transforms
+        kept = [
+            one for one in transform.attributes if attribute.basic or one.type != attribute.type
+        ]
+        transform = replace(transform, attributes=(*kept, attribute))
+        return replace(
+            payload, proposals=(replace(proposal, transforms=(transform, *more)), *others)
+        )
+
+    return _on_sa(change)
+
+
+def _twice(payloads: Payloads) -> Payloads:
+    first = next(one for one in payloads if isinstance(one, SecurityAssociation))
+    return (first, *payloads)
 
 
 def _wrong_first_body(chain: bytes) -> bytes:
@@ -255,6 +286,36 @@ _ROWS = (
         "the RESERVED octet of a generic header is 0, RFC 2408 3.2",
         _PHASE_1,
         plain=_reserved_octet,
+    ),
+    Deviation(
+        "conflicting-attributes",
+        "attributes of one class do not conflict, RFC 2407 4.5.2",
+        (Position(_QM, 1),),
+        payloads=_with_attribute(Attribute(5, b"\0\x01", basic=True)),
+    ),
+    Deviation(
+        "unknown-attribute",
+        "an attribute that is not supported ends the negotiation, RFC 2407 4.5.3",
+        (Position(_QM, 1),),
+        payloads=_with_attribute(Attribute(77, b"\0\x01", basic=True)),
+    ),
+    Deviation(
+        "basic-as-variable",
+        "basic attributes are not encoded as variable, RFC 2407 4.5",
+        (Position(_QM, 1),),
+        payloads=_with_attribute(Attribute(4, b"\0\x01", basic=False)),
+    ),
+    Deviation(
+        "missing-protocol",
+        "all protocols of a proposal are answered as a unit, RFC 2408 4.2",
+        (Position(_QM, 2),),
+        payloads=_on_sa(lambda sa: replace(sa, proposals=sa.proposals[1:])),
+    ),
+    Deviation(
+        "surplus-sa",
+        "SA payloads are answered one by one, RFC 2409 5.5",
+        (Position(_QM, 2),),
+        payloads=_twice,
     ),
 )
 

@@ -34,12 +34,17 @@ CAUGHT = [
     ("nonzero-message-id", R, NotifyType.INVALID_MESSAGE_ID, "message ID 0x00000001"),
     ("reserved-octet", I, NotifyType.PAYLOAD_MALFORMED, "reserved octet"),
     ("reserved-octet", R, NotifyType.PAYLOAD_MALFORMED, "reserved octet"),
+    ("conflicting-attributes", I, NotifyType.ATTRIBUTES_NOT_SUPPORTED, "conflicting attributes"),
+    ("unknown-attribute", I, NotifyType.ATTRIBUTES_NOT_SUPPORTED, "no offered transform"),
+    ("basic-as-variable", I, NotifyType.ATTRIBUTES_NOT_SUPPORTED, "no offered transform"),
+    ("surplus-sa", R, NotifyType.BAD_PROPOSAL_SYNTAX, "2 payloads of type SA"),
 ]
 ELSEWHERE = {
-    *("wrong-sig-i", "wrong-sig-r", "no-certificate"),
+    *("wrong-sig-i", "wrong-sig-r", "no-certificate", "missing-protocol"),
     *("hash-for-sig", "wrong-hash-of-transaction", "other-identifier", "status-ok-in-reply"),
 }
-"""Those of signatures in test_signatures.py; of XAUTH in test_xauth_methods.py and _rounds.py."""
+"""Those of signatures in test_signatures.py; of XAUTH in test_xauth_methods.py and _rounds.py; of
+bundles in test_several_sas.py."""
 
 
 @pytest.mark.parametrize(("name", "who", "notify", "reason"), CAUGHT)
