@@ -19,6 +19,7 @@ from cryptography.hazmat.decrepit.ciphers.algorithms import (
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
+from conformance.crypto.esp_modes import ESP_MODES, EspModeRow
 from conformance.crypto.rc5 import Rc5
 from conformance.crypto.serpent import Serpent
 from conformance.crypto.twofish import Twofish
@@ -144,10 +145,12 @@ FAMILIES = (
 CIPHERS = {row.name: row for family in FAMILIES for row in family.rows()}
 """Every cipher by its name: every key length that an attribute can ask for."""
 
-ESP_CIPHERS = {name: row for name, row in CIPHERS.items() if name != "blowfish"}
-"""The rows that mean the same in ESP, whose Blowfish has 128 bits without the attribute, not 448.
+_ESP_CBC = {name: row for name, row in CIPHERS.items() if name != "blowfish"}
+ESP_CIPHERS: dict[str, CipherRow | EspModeRow] = {**_ESP_CBC, **ESP_MODES}
+"""Every cipher of ESP: the rows that mean the same there, and the modes that ESP alone has.
 
-A peer that leaves it out there means ``blowfish128`` (RFC 2451 2.2).
+ESP's Blowfish has 128 bits without the attribute, not 448: a peer that leaves it out there means
+``blowfish128`` (RFC 2451 2.2).
 """
 
 # fmt: off

@@ -1,6 +1,7 @@
 """Truncated MACs that protect ESP and AH packets, one row each.
 
-RFC 2403, RFC 2404, RFC 2857 (RIPEMD-160), RFC 3566 (XCBC), RFC 4494 (CMAC), RFC 4868 (SHA-2).
+RFC 2403, RFC 2404, RFC 2857 (RIPEMD-160), RFC 3566 (XCBC), RFC 4494 (CMAC), RFC 4543 (GMAC),
+RFC 4868 (SHA-2).
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.cmac import CMAC
 
+from conformance.crypto.esp_modes import aes_gmac
 from conformance.crypto.xcbc import aes_xcbc_mac
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_GMAC_IV = 8
 
 
 class MacRow(NamedTuple):
@@ -26,13 +31,20 @@ class MacRow(NamedTuple):
     attribute_id: int
     """Authentication algorithm attribute of phase 2, RFC 2407 4.5."""
     key_size: int
+    """Of the keying material; GMAC's salt is the last four octets of it."""
     icv_size: int
     compute: Callable[[bytes, bytes], bytes]
-    """(key, data) -> the whole MAC, before it is truncated to icv_size."""
+    """(key, iv | data) -> the whole MAC, before it is truncated to icv_size."""
+    iv_size: int = 0
+    """Octets ahead of the data that must never repeat under a key; only AH has room for them."""
 
 
 def _hmac(name: str) -> Callable[[bytes, bytes], bytes]:
     return lambda key, data: hmac.digest(key, data, name)
+
+
+def _gmac(key: bytes, data: bytes) -> bytes:
+    return aes_gmac(key, data[:_GMAC_IV], data[_GMAC_IV:])
 
 
 def _aes_cmac(key: bytes, data: bytes) -> bytes:
@@ -52,6 +64,9 @@ _ROWS = (
     MacRow("sha512",    7,  64,  32, _hmac("sha512")),
     MacRow("ripemd160", 8,  20,  12, _hmac("ripemd160")),
     MacRow("aesxcbc",   9,  16,  12, aes_xcbc_mac),
+    MacRow("aes128gmac", 11, 20,  16, _gmac, iv_size=_GMAC_IV),
+    MacRow("aes192gmac", 12, 28,  16, _gmac, iv_size=_GMAC_IV),
+    MacRow("aes256gmac", 13, 36,  16, _gmac, iv_size=_GMAC_IV),
     MacRow("aescmac", 250,  16,  12, _aes_cmac),
 )
 # fmt: on
@@ -64,7 +79,7 @@ MACS = {row.name: row for row in _ROWS if row.name not in _ABSENT}
 
 
 def compute_icv(name: str, key: bytes, data: bytes) -> bytes:
-    """The ICV over data, icv_size octets long; raises KeyError for an unknown name."""
+    """The ICV over data (GMAC: IV and data), icv_size octets long; KeyError for an unknown name."""
     row = MACS[name]
     return row.compute(key, data)[: row.icv_size]
 

@@ -127,7 +127,7 @@ def test_cbc_chains_from_the_iv(name: str) -> None:
 
 @pytest.mark.parametrize("name", MACS)
 def test_every_flipped_bit_of_an_icv_is_noticed(name: str) -> None:
-    key, data = bytes(MACS[name].key_size), b"data"
+    key, data = bytes(MACS[name].key_size), b"IV, then data"
     icv = compute_icv(name, key, data)
     assert len(icv) == MACS[name].icv_size
     assert verify_icv(name, key, data, icv)
