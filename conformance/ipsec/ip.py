@@ -21,10 +21,20 @@ _WORD = 4
 class Protocol(IntEnum):
     """Protocol numbers the data plane knows (IANA)."""
 
+    HOP_BY_HOP = 0
     ICMP = 1
     IPV4 = 4
+    TCP = 6
+    UDP = 17
+    IPV6 = 41
+    ROUTING = 43
+    FRAGMENT = 44
     ESP = 50
+    AH = 51
+    ICMPV6 = 58
     NO_NEXT_HEADER = 59
+    DESTINATION_OPTIONS = 60
+    IPCOMP = 108
 
 
 class MalformedPacketError(ValueError):
@@ -40,7 +50,8 @@ def checksum(data: bytes) -> int:
     return total ^ 0xFFFF
 
 
-def _require(condition: object, complaint: str) -> None:
+def require(condition: object, complaint: str) -> None:
+    """Raise MalformedPacketError with the complaint unless the condition holds."""
     if not condition:
         raise MalformedPacketError(complaint)
 
@@ -82,15 +93,15 @@ class Ipv4Packet:
 
         Raises MalformedPacketError for wrong version, lengths or checksum.
         """
-        _require(len(data) >= HEADER_SIZE, f"{len(data)} octets are no IPv4 header")
+        require(len(data) >= HEADER_SIZE, f"{len(data)} octets are no IPv4 header")
         first, tos, total, ident, fragment, ttl, protocol, _, source, destination = (
             _HEADER.unpack_from(data)
         )
         header = (first & 0xF) * _WORD
-        _require(first >> 4 == Protocol.IPV4, f"IP version {first >> 4}")
-        _require(HEADER_SIZE <= header <= total, f"header of {header} in {total} octets")
-        _require(total <= len(data), f"total length {total}, present {len(data)}")
-        _require(checksum(data[:header]) == 0, "header checksum does not hold")
+        require(first >> 4 == Protocol.IPV4, f"IP version {first >> 4}")
+        require(HEADER_SIZE <= header <= total, f"header of {header} in {total} octets")
+        require(total <= len(data), f"total length {total}, present {len(data)}")
+        require(checksum(data[:header]) == 0, "header checksum does not hold")
         return cls(
             IPv4Address(source),
             IPv4Address(destination),
@@ -110,8 +121,8 @@ class Ipv4Packet:
         Raises MalformedPacketError where a length does not fit its field.
         """
         header, total = HEADER_SIZE + len(self.options), self.total_length
-        _require(header % _WORD == 0 and header <= 0xF * _WORD, f"header of {header} octets")
-        _require(total <= MAX_TOTAL_LENGTH, f"total length {total}")
+        require(header % _WORD == 0 and header <= 0xF * _WORD, f"header of {header} octets")
+        require(total <= MAX_TOTAL_LENGTH, f"total length {total}")
         fixed = _HEADER.pack(
             Protocol.IPV4 << 4 | header // _WORD,
             self.tos,

@@ -1,0 +1,34 @@
+"""A packet of either IP version, as the data plane handles both alike (RFC 791, RFC 8200)."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import TYPE_CHECKING
+
+from conformance.ipsec.ip import Ipv4Packet, Protocol, require
+from conformance.ipsec.ip6 import Ipv6Packet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Packet = Ipv4Packet | Ipv6Packet
+"""Both have source, destination, protocol, payload, ttl, tos, build, total_length, is_fragment."""
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+PARSERS: dict[int, Callable[[bytes], Packet]] = {
+    Protocol.IPV4: Ipv4Packet.parse,
+    Protocol.IPV6: Ipv6Packet.parse,
+}
+"""What reads the packet that a next header value announces."""
+NUMBERS: dict[type[Packet], int] = {Ipv4Packet: Protocol.IPV4, Ipv6Packet: Protocol.IPV6}
+"""The next header value that announces a packet."""
+_VERSIONS: dict[int, Callable[[bytes], Packet]] = {4: Ipv4Packet.parse, 6: Ipv6Packet.parse}
+
+
+def parse_packet(data: bytes) -> Packet:
+    """Parse a packet of the version that it names; raises MalformedPacketError."""
+    require(data, "no packet at all")
+    version = data[0] >> 4
+    require(version in _VERSIONS, f"IP version {version}")
+    return _VERSIONS[version](data)
