@@ -1,20 +1,22 @@
-"""The data plane of one host: protect what leaves, verify what arrives (RFC 4301, RFC 4303)."""
+"""The data plane of one host: protect what leaves, verify what arrives (RFC 4301 5)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from conformance.ipsec import tunnel, udp
 from conformance.ipsec.drops import DropReason, PacketDroppedError
-from conformance.ipsec.esp import EspHeader, encapsulate, unwrap, verify
 from conformance.ipsec.ip import Ipv4Packet, MalformedPacketError, Protocol
-from conformance.ipsec.sad import MAX_SEQUENCE, Sad, SecurityAssociation
-from conformance.ipsec.transforms import ENCRYPTION
+from conformance.ipsec.packet import Packet, parse_packet
+from conformance.ipsec.protection import HANDLERS, encapsulate
+from conformance.ipsec.sad import Bundle, Sad, SecurityAssociation, bundled
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address
 
     from conformance.crypto.random import RandomSource
+    from conformance.ipsec.packet import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,29 +27,55 @@ class AuditEvent:
     detail: str = ""
     spi: int | None = None
     sequence: int | None = None
-    source: IPv4Address | None = None
-    destination: IPv4Address | None = None
+    source: Address | None = None
+    destination: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Protected:
-    """A packet that may leave, and the SA that protects it."""
+    """A packet that may leave, and the SAs that protect it."""
 
     wire: bytes
-    """The IPv4 packet with ESP in it."""
-    sa: SecurityAssociation
+    """The IP packet with AH or ESP in it."""
+    bundle: Bundle
+    datagram: bytes | None = None
+    """What to send from UDP port to UDP port instead, where the SAs are encapsulated in UDP."""
+
+    @property
+    def sa(self) -> SecurityAssociation:
+        """The outermost SA."""
+        return self.bundle.outer
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A packet that arrived whole, and the SA that brought it."""
+    """A packet that arrived whole, and the SAs that brought it."""
 
-    inner: Ipv4Packet
-    sa: SecurityAssociation
+    inner: Packet
+    bundle: Bundle
+    udp_source: tuple[Address, int] | None = None
+    """Whence it came in UDP: a NAT may have chosen a new port (RFC 3947 section 4)."""
+
+    @property
+    def sa(self) -> SecurityAssociation:
+        """The outermost SA."""
+        return self.bundle.outer
+
+
+@dataclass(slots=True)
+class _Arrival:
+    """A packet on its way in, one header less with each SA that it passed."""
+
+    packet: Packet
+    source_port: int | None = None
+    """Of UDP, where it came in UDP."""
+    spi: int | None = None
+    sequence: int | None = None
+    passed: list[SecurityAssociation] = field(default_factory=list)
 
 
 class DataPlane:
-    """Joins the SAD, the replay windows and ESP; randomness for the IVs is injected."""
+    """Joins the SAD, the replay windows and the protocols; randomness for the IVs is injected."""
 
     def __init__(self, random: RandomSource, sad: Sad | None = None) -> None:
         self.sad = Sad() if sad is None else sad
@@ -56,76 +84,165 @@ class DataPlane:
         self._identification = 0
 
     def outbound(
-        self, inner: Ipv4Packet, sa: SecurityAssociation | None = None
+        self, inner: Packet, sa: SecurityAssociation | Bundle | None = None
     ) -> Protected | AuditEvent:
-        """Protect ``inner`` under ``sa``, or under the newest outbound SA that covers it."""
-        chosen = self.sad.select(inner) if sa is None else sa
+        """Protect ``inner`` under a bundle, or under the newest outbound one that covers it.
+
+        An SA stands for the bundle that it was installed with.
+        """
+        bundle = self.sad.select(inner) if sa is None else self._bundle_of(sa)
         try:
-            return self._protect(chosen, inner)
+            return self._protect(bundle, inner)
         except PacketDroppedError as drop:
-            spi = chosen.spi if chosen else None
-            return AuditEvent(
-                drop.reason, drop.detail, spi, source=inner.source, destination=inner.destination
-            )
+            reason, detail = drop.reason, drop.detail
+        except MalformedPacketError as error:
+            reason, detail = DropReason.OUT_HEADER, str(error)
+        spi = bundle.outer.spi if bundle else None
+        return AuditEvent(reason, detail, spi, source=inner.source, destination=inner.destination)
 
     def inbound(self, wire: bytes) -> Accepted | AuditEvent:
-        """Verify, decrypt and check the ESP packet ``wire``, an IPv4 header and what follows."""
+        """Verify, decrypt and check an IP packet with AH, ESP, IPComp or ESP in UDP in it."""
         try:
-            outer = Ipv4Packet.parse(wire)
+            outer = parse_packet(wire)
         except MalformedPacketError as error:
             return AuditEvent(DropReason.IN_HEADER, str(error))
-        header = None
-        try:
-            header = _header(outer)
-            return self._verify(outer, header)
-        except PacketDroppedError as drop:
-            spi, sequence = header or (None, None)
+        return self._receive(_Arrival(outer))
+
+    def inbound_datagram(
+        self, datagram: bytes, source: tuple[IPv4Address, int], destination: IPv4Address
+    ) -> Accepted | AuditEvent:
+        """The same for what a UDP socket received on port 4500, its header gone (RFC 3948)."""
+        outer = Ipv4Packet(source[0], destination, Protocol.ESP, datagram)
+        kind = udp.kind_of(datagram)
+        if kind != "esp":
             return AuditEvent(
-                drop.reason, drop.detail, spi, sequence, outer.source, outer.destination
+                DropReason.IN_KEEPALIVE, kind, source=source[0], destination=destination
+            )
+        return self._receive(_Arrival(outer, source[1]))
+
+    # Outbound.
+
+    def _bundle_of(self, sa: SecurityAssociation | Bundle) -> Bundle:
+        try:
+            return sa if isinstance(sa, Bundle) else self.sad.bundle_of(sa)
+        except KeyError:
+            return bundled(sa)
+
+    def _protect(self, bundle: Bundle | None, inner: Packet) -> Protected:
+        if bundle is None:
+            raise PacketDroppedError(DropReason.OUT_NO_STATE)
+        if any(sa.expired for sa in bundle.sas):
+            raise PacketDroppedError(DropReason.OUT_EXPIRED)
+        if not bundle.inner.selector.covers(inner):
+            raise PacketDroppedError(DropReason.OUT_NO_STATE, "outside the SA's selector")
+        self._identification = self._identification % 0xFFFF + 1
+        packet = inner
+        for sa in reversed(bundle.sas):
+            packet = self._apply(sa, packet)
+        datagram = packet.payload if bundle.udp else None
+        wire = (udp.wrap(packet, bundle.udp) if bundle.udp else packet).build()
+        # Only now is it certain that the numbers are used.
+        for sa in bundle.sas:
+            sa.usage.sequence += 1
+            sa.usage.count(inner)
+        return Protected(wire, bundle, datagram)
+
+    def _apply(self, sa: SecurityAssociation, packet: Packet) -> Packet:
+        sequence = sa.usage.sequence + 1
+        if sequence > sa.last_sequence and sa.protocol != Protocol.IPCOMP:
+            raise PacketDroppedError(DropReason.OUT_SEQUENCE, "the sequence number would cycle")
+        iv = sequence.to_bytes(sa.iv_size) if sa.counts_ivs else self._random(sa.iv_size)
+        return encapsulate(sa, packet, sequence, iv, self._identification)
+
+    # Inbound.
+
+    def _receive(self, arrival: _Arrival) -> Accepted | AuditEvent:
+        outer = arrival.packet
+        try:
+            return self._verify(arrival)
+        except PacketDroppedError as drop:
+            return AuditEvent(
+                drop.reason,
+                drop.detail,
+                arrival.spi,
+                arrival.sequence,
+                outer.source,
+                outer.destination,
             )
 
-    def _protect(self, sa: SecurityAssociation | None, inner: Ipv4Packet) -> Protected:
-        if sa is None:
-            raise PacketDroppedError(DropReason.OUT_NO_STATE)
-        if sa.expired:
-            raise PacketDroppedError(DropReason.OUT_EXPIRED)
-        if not sa.selector.covers(inner):
-            raise PacketDroppedError(DropReason.OUT_NO_STATE, "outside the SA's selector")
-        sequence = sa.usage.sequence + 1
-        if sequence > MAX_SEQUENCE:
-            raise PacketDroppedError(DropReason.OUT_SEQUENCE, "the sequence number would cycle")
-        self._identification = self._identification % 0xFFFF + 1
-        iv = self._random(ENCRYPTION[sa.cipher].iv_size)
-        try:
-            wire = encapsulate(sa, inner, sequence, iv, self._identification).build()
-        except MalformedPacketError as error:
-            raise PacketDroppedError(DropReason.OUT_HEADER, str(error)) from error
-        sa.usage.sequence = sequence
-        sa.usage.count(inner)
-        return Protected(wire, sa)
-
-    def _verify(self, outer: Ipv4Packet, header: EspHeader) -> Accepted:
-        sa = self.sad.find(header.spi, outer.destination)
-        if sa is None:
-            raise PacketDroppedError(DropReason.IN_NO_STATE)
-        if sa.expired:
-            raise PacketDroppedError(DropReason.IN_EXPIRED)
-        if sa.replay and not sa.replay.accepts(header.sequence):
-            raise PacketDroppedError(DropReason.IN_SEQUENCE, f"right edge {sa.replay.right}")
-        covered = verify(sa, outer.payload)
-        if sa.replay:
-            sa.replay.advance(header.sequence)
-        inner = unwrap(sa, outer, covered)
-        if not sa.selector.covers(inner):
+    def _verify(self, arrival: _Arrival) -> Accepted:
+        source = arrival.packet.source
+        if isinstance(arrival.packet, Ipv4Packet) and arrival.packet.protocol == Protocol.UDP:
+            arrival.packet, arrival.source_port, _ = udp.unwrap(arrival.packet)
+        bundle = None
+        while bundle is None or (
+            arrival.packet.protocol in HANDLERS and arrival.passed[-1] is not bundle.inner
+        ):
+            sa = self._named(arrival)
+            bundle = bundle or self.sad.bundle_of(sa)
+            self._pass(arrival, sa, bundle)
+        inner = _inner(arrival, bundle)
+        if not bundle.inner.selector.covers(inner):
             ends = f"{inner.source} to {inner.destination}"
             raise PacketDroppedError(DropReason.IN_SELECTOR, ends)
-        sa.usage.count(inner)
-        return Accepted(inner, sa)
+        for sa in arrival.passed:
+            sa.usage.count(inner)
+        port = arrival.source_port
+        return Accepted(inner, bundle, None if port is None else (source, port))
+
+    def _named(self, arrival: _Arrival) -> SecurityAssociation:
+        """The SA of the packet's next header (RFC 4301 4.1)."""
+        packet = arrival.packet
+        handler = HANDLERS.get(packet.protocol)
+        if handler is None:
+            text = f"protocol {packet.protocol} is no AH, ESP or IPComp"
+            raise PacketDroppedError(DropReason.IN_HEADER, text)
+        if packet.is_fragment:
+            raise PacketDroppedError(DropReason.IN_FRAGMENT)
+        arrival.spi, arrival.sequence = handler.read_header(packet.payload)
+        sa = self.sad.find(arrival.spi, packet.destination, packet.protocol)
+        if sa is None:
+            raise PacketDroppedError(DropReason.IN_NO_STATE)
+        return sa
+
+    def _pass(self, arrival: _Arrival, sa: SecurityAssociation, bundle: Bundle) -> None:
+        if sa.expired:
+            raise PacketDroppedError(DropReason.IN_EXPIRED)
+        if (bundle.udp is None) is not (arrival.source_port is None):
+            text = "in UDP" if bundle.udp is None else "not in UDP"
+            raise PacketDroppedError(DropReason.IN_ENCAPSULATION, text)
+        arrival.sequence = _new_sequence(sa, arrival.sequence)
+        handler, packet = HANDLERS[sa.protocol], arrival.packet
+        verified = handler.authenticate(sa, packet, arrival.sequence or 0)
+        if sa.replay and arrival.sequence is not None:
+            sa.replay.advance(arrival.sequence)
+        arrival.packet = tunnel.leave(sa, handler.release(sa, packet, verified))
+        arrival.passed.append(sa)
 
 
-def _header(outer: Ipv4Packet) -> EspHeader:
-    if outer.protocol != Protocol.ESP:
-        raise PacketDroppedError(DropReason.IN_HEADER, f"protocol {outer.protocol} is not ESP")
-    if outer.is_fragment:
-        raise PacketDroppedError(DropReason.IN_FRAGMENT)
-    return EspHeader.parse(outer.payload)
+def _new_sequence(sa: SecurityAssociation, low: int | None) -> int | None:
+    """The whole sequence number, once it may be new (RFC 4303 3.4.3)."""
+    if low is None or sa.replay is None:
+        return low
+    sequence = sa.replay.whole(low) if sa.esn else low
+    if not sa.replay.accepts(sequence):
+        raise PacketDroppedError(DropReason.IN_SEQUENCE, f"right edge {sa.replay.right}")
+    return sequence
+
+
+def _inner(arrival: _Arrival, bundle: Bundle) -> Packet:
+    """The packet inside, where all of the bundle protected it; IPComp may be missing alone.
+
+    What would not have become smaller travels without IPComp's header (RFC 3173 2.2).
+    """
+    count = len(arrival.passed)
+    missing, inner = bundle.sas[count:], arrival.packet
+    whole = tuple(arrival.passed) == bundle.sas[:count]
+    if not whole or any(sa.protocol != Protocol.IPCOMP for sa in missing):
+        names = " ".join(Protocol(sa.protocol).name for sa in arrival.passed)
+        raise PacketDroppedError(DropReason.IN_SELECTOR, f"protected by {names} alone")
+    for sa in missing:
+        inner = tunnel.leave(sa, inner)
+    if bundle.udp and bundle.inner.mode == "transport" and isinstance(inner, Ipv4Packet):
+        inner = udp.mend_checksum(inner, bundle.udp)
+    return inner

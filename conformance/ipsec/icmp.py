@@ -5,8 +5,12 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from conformance.ipsec.ip import Ipv4Packet, MalformedPacketError, Protocol, checksum, with_checksum
+
+if TYPE_CHECKING:
+    from conformance.ipsec.packet import Packet
 
 _ECHO = struct.Struct("!BBHHH")
 
@@ -47,7 +51,7 @@ class IcmpEcho:
         return replace(self, type=IcmpType.ECHO_REPLY)
 
 
-def echo_of(packet: Ipv4Packet) -> IcmpEcho | None:
+def echo_of(packet: Packet) -> IcmpEcho | None:
     """The echo message a packet carries, or None where it carries something else."""
     if packet.protocol != Protocol.ICMP or packet.is_fragment:
         return None
@@ -57,10 +61,10 @@ def echo_of(packet: Ipv4Packet) -> IcmpEcho | None:
         return None
 
 
-def answer_to(packet: Ipv4Packet) -> Ipv4Packet | None:
+def answer_to(packet: Packet) -> Ipv4Packet | None:
     """The packet that answers an echo request, or None where there is nothing to answer."""
     echo = echo_of(packet)
-    if echo is None or echo.type is not IcmpType.ECHO:
+    if echo is None or echo.type is not IcmpType.ECHO or not isinstance(packet, Ipv4Packet):
         return None
     return Ipv4Packet(
         packet.destination,

@@ -1,9 +1,11 @@
-"""The anti-replay window of an inbound SA (RFC 4303 3.4.3, appendix A)."""
+"""The anti-replay window of an inbound SA (RFC 4302 and RFC 4303 3.4.3, appendices)."""
 
 from __future__ import annotations
 
 MIN_WINDOW, MAX_WINDOW = 32, 4096
 """32 is the least RFC 4303 3.4.3 allows; 4096 is this engine's own bound."""
+
+_SUBSPACE = 2**32
 
 
 class ReplayWindow:
@@ -23,6 +25,19 @@ class ReplayWindow:
         """The highest sequence number verified so far; 0 before the first packet."""
         self._seen = 0
         self._mask = (1 << size) - 1
+
+    def whole(self, low: int) -> int:
+        """The 64-bit number whose low half arrived: the one nearest the window.
+
+        RFC 4303 A2.2; negative for one that would be older than the SA.
+        """
+        high, edge = divmod(self.right, _SUBSPACE)
+        left = edge - self.size + 1
+        if left >= 0:
+            high += low < left
+        else:
+            high -= low >= left + _SUBSPACE
+        return high * _SUBSPACE + low
 
     def accepts(self, sequence: int) -> bool:
         """Whether the number is new; asked before the ICV is verified, and changes nothing."""

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from ipaddress import IPv4Address
 
+    from conformance.ipsec.packet import Address, Packet
+
 PATIENCE = 1.0
 """Seconds to wait for one reply before the next request is sent, as ping(8) does."""
 
@@ -22,7 +24,7 @@ class Pinger:
     def __init__(self, identifier: int) -> None:
         self._identifier = identifier
         self._sequence = 0
-        self._awaited: dict[tuple[IPv4Address, int], asyncio.Future[None]] = {}
+        self._awaited: dict[tuple[Address, int], asyncio.Future[None]] = {}
 
     async def ping(
         self,
@@ -64,7 +66,7 @@ class Pinger:
         send(Ipv4Packet(*ends, Protocol.ICMP, echo.build()))
         return reply
 
-    def receive(self, packet: Ipv4Packet, own: IPv4Address) -> Ipv4Packet | None:
+    def receive(self, packet: Packet, own: IPv4Address) -> Ipv4Packet | None:
         """Take an inner packet; the reply to send where it is an echo request to ``own``."""
         echo = echo_of(packet)
         if echo is None or packet.destination != own:

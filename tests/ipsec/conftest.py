@@ -47,7 +47,7 @@ def make_sa() -> MakeSa:
             "direction": "out",
             "mode": mode,
             "cipher": cipher,
-            "encryption_key": bytes(range(ENCRYPTION[cipher].key_size)),
+            "encryption_key": bytes(octet & 0xFF for octet in range(ENCRYPTION[cipher].key_size)),
             "integrity": integrity,
             "integrity_key": bytes(range(0x80, 0x80 + INTEGRITY[integrity].key_size)),
             "selector": SELECTORS.get(mode, Selector()),

@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 from conformance.crypto.random import seeded_random
 from conformance.ipsec.drops import DropReason
 from conformance.ipsec.engine import Accepted, AuditEvent, DataPlane, Protected
-from conformance.ipsec.esp import encapsulate, seal
+from conformance.ipsec.esp import seal, seal_padded
 from conformance.ipsec.ip import Ipv4Packet
-from conformance.ipsec.sad import MAX_SEQUENCE, Lifetime, SecurityAssociation, Selector
-from conformance.ipsec.transforms import ENCRYPTION, INTEGRITY
+from conformance.ipsec.protection import encapsulate
+from conformance.ipsec.sad import MAX_SEQUENCE, Bundle, Lifetime, SecurityAssociation, Selector
+from conformance.ipsec.transforms import INTEGRITY
 
 if TYPE_CHECKING:
     from conftest import MakeInner, MakeSa
 
+ALICE, BOB = IPv4Address("192.0.2.1"), IPv4Address("192.0.2.2")
 MODES = ("tunnel", "transport")
 IV = bytes(16)
 
@@ -75,7 +77,7 @@ def test_packets_pass(mode: str, make_sa: MakeSa, make_inner: MakeInner) -> None
     for sequence in (1, 2, 3):
         wire = hosts.wire(inner)
         assert int.from_bytes(wire[24:28]) == sequence
-        assert hosts.bob.inbound(wire) == Accepted(inner, hosts.sa_in)
+        assert hosts.bob.inbound(wire) == Accepted(inner, Bundle((hosts.sa_in,)))
     assert (hosts.sa_out.usage.packets, hosts.sa_in.usage.packets) == (3, 3)
     assert hosts.sa_in.usage.bytes == 3 * inner.total_length
 
@@ -96,7 +98,10 @@ def test_transport_header(make_sa: MakeSa, make_inner: MakeInner) -> None:
     assert replace(outer, protocol=inner.protocol, payload=inner.payload) == inner
 
 
-AUTHENTICATED = [pair for pair in itertools.product(ENCRYPTION, INTEGRITY) if pair[1] != "none"]
+AUTHENTICATED = [
+    *itertools.product(("aes128", "3des"), ("sha1", "aesxcbc", "sha512")),
+    *(("aes256", name) for name in INTEGRITY if name != "none" and "gmac" not in name),
+]
 REGIONS = {  # of an AES-CBC packet: the octets, and what a flipped bit there is called
     "ip header": (range(20), DropReason.IN_HEADER),
     "spi": (range(20, 24), DropReason.IN_NO_STATE),
@@ -141,8 +146,8 @@ def test_noise_never_raises(make_sa: MakeSa, noise: bytes) -> None:
     sa = hosts.sa_in
     spi = sa.spi.to_bytes(4)
     hosts.reason(noise)
-    hosts.reason(Ipv4Packet(sa.source, sa.destination, 50, noise).build())
-    hosts.reason(Ipv4Packet(sa.source, sa.destination, 50, spi + noise).build())
+    hosts.reason(Ipv4Packet(ALICE, BOB, 50, noise).build())
+    hosts.reason(Ipv4Packet(ALICE, BOB, 50, spi + noise).build())
 
 
 def test_replay_and_the_window(make_sa: MakeSa, make_inner: MakeInner) -> None:
@@ -168,19 +173,12 @@ def test_a_forged_far_number_does_not_move_the_window(
 
 def sealed(sa: SecurityAssociation, plain: bytes, next_header: int) -> bytes:
     payload = seal(sa, plain, next_header, 1, IV)
-    return Ipv4Packet(sa.source, sa.destination, 50, payload).build()
+    return Ipv4Packet(ALICE, BOB, 50, payload).build()
 
 
 def crafted(sa: SecurityAssociation, padded: bytes) -> bytes:
     """A packet whose ICV holds over any plaintext blocks: only a key holder can send it."""
-    covered = (
-        sa.spi.to_bytes(4)
-        + (1).to_bytes(4)
-        + IV
-        + ENCRYPTION[sa.cipher].encrypt(sa.encryption_key, IV, padded)
-    )
-    icv = INTEGRITY[sa.integrity].compute(sa.integrity_key, covered)
-    return Ipv4Packet(sa.source, sa.destination, 50, covered + icv).build()
+    return Ipv4Packet(ALICE, BOB, 50, seal_padded(sa, padded, 1, IV)).build()
 
 
 BAD_PADDING = {
@@ -236,7 +234,7 @@ def test_fragments_and_other_protocols_are_refused(make_sa: MakeSa, make_inner: 
     outer = Ipv4Packet.parse(hosts.wire(make_inner("tunnel")))
     assert hosts.reason(replace(outer, flags=1).build()) is DropReason.IN_FRAGMENT
     assert hosts.reason(replace(outer, fragment_offset=5).build()) is DropReason.IN_FRAGMENT
-    assert hosts.reason(replace(outer, protocol=51).build()) is DropReason.IN_HEADER
+    assert hosts.reason(replace(outer, protocol=47).build()) is DropReason.IN_HEADER
 
 
 def test_the_wrong_destination_names_no_sa(make_sa: MakeSa, make_inner: MakeInner) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conformance.ipsec.esp import decapsulate, encapsulate
 from conformance.ipsec.ip import Ipv4Packet
+from conformance.ipsec.protection import decapsulate, encapsulate
 from conformance.ipsec.sad import Selector
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conformance.ipsec.drops import DropReason
-from conformance.ipsec.esp import encapsulate
 from conformance.ipsec.inspect import inspect, key_only_sa
 from conformance.ipsec.ip import Ipv4Packet
+from conformance.ipsec.protection import encapsulate
 
 if TYPE_CHECKING:
     from conftest import MakeInner, MakeSa
@@ -80,6 +80,6 @@ def test_what_is_no_esp_is_passed_over(make_sa: MakeSa, make_inner: MakeInner) -
         outer.build()[:-1],
         make_inner("tunnel").build(),
         replace(outer, flags=1).build(),
-        Ipv4Packet(sa.source, sa.destination, 50, b"short").build(),
+        Ipv4Packet(outer.source, outer.destination, 50, b"short").build(),
     ]
     assert [inspect([sa], packet) for packet in others] == [None] * len(others)
