@@ -39,7 +39,10 @@ class MakeInner(Protocol):
 def make_sa() -> MakeSa:
     def make(**changes: Any) -> SecurityAssociation:
         mode = changes.get("mode", "tunnel")
-        cipher, integrity = changes.get("cipher", "aes128"), changes.get("integrity", "sha256")
+        protocol = changes.get("protocol", 50)
+        cipher = changes.get("cipher", "aes128" if protocol == 50 else "none")
+        integrity = changes.get("integrity", "none" if protocol == 108 else "sha256")
+        encryption = ENCRYPTION[cipher].key_size if cipher in ENCRYPTION else 0
         parameters: dict[str, Any] = {
             "spi": 0x1234ABCD,
             "source": ALICE,
@@ -47,10 +50,11 @@ def make_sa() -> MakeSa:
             "direction": "out",
             "mode": mode,
             "cipher": cipher,
-            "encryption_key": bytes(octet & 0xFF for octet in range(ENCRYPTION[cipher].key_size)),
+            "encryption_key": bytes(octet & 0xFF for octet in range(encryption)),
             "integrity": integrity,
             "integrity_key": bytes(range(0x80, 0x80 + INTEGRITY[integrity].key_size)),
             "selector": SELECTORS.get(mode, Selector()),
+            "compression": "deflate" if protocol == 108 else "none",
         }
         return SecurityAssociation(**parameters | changes)
 
