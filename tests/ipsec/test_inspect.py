@@ -75,6 +75,7 @@ def test_reasons_are_told(make_sa: MakeSa, make_inner: MakeInner) -> None:
 def test_what_is_no_esp_is_passed_over(make_sa: MakeSa, make_inner: MakeInner) -> None:
     sa = make_sa()
     outer = encapsulate(sa, make_inner("tunnel"), 1, IV)
+    assert isinstance(outer, Ipv4Packet)
     others = [
         b"",
         outer.build()[:-1],
