@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from conformance.lab import Lab
 
+pytest_plugins = ("tests.coverage.plugin",)
+
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:

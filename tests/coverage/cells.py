@@ -1,0 +1,146 @@
+"""What a cell of the matrix proves: the rows of its levels, and those that its transcript shows."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from conformance.record import Verdict
+from tests.coverage.inventory import UnknownRowError, row_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from conformance.matrix import Manifest
+    from conformance.record import Record, Run
+    from tests.coverage.results import Proof
+
+REFERENCE = "reference"
+ROLES = ("initiator", "responder")
+
+# "factor" serves every level of it, "factor=level" one level before that. A row may hold the levels
+# of the same combination.
+LEVEL_ROWS: dict[str, tuple[str, ...]] = {
+    "exchange": ("exchange:{exchange}",),
+    "auth": ("auth:{auth}",),
+    "cipher": ("cipher:{cipher}",),
+    "hash": ("hash:{hash}",),
+    "group": ("group:{group}",),
+    "pfs": ("group:{pfs}", "feature:pfs"),
+    "pfs=none": (),
+    "protocol=esp": ("protocol:esp",),
+    "protocol=ah": ("protocol:ah", "ah:{esp_integrity}", "integ:{esp_integrity}"),
+    "protocol=esp+ipcomp": ("protocol:ipcomp", "ipcomp:deflate", "feature:bundles"),
+    "esp_cipher": ("esp:{esp_cipher}",),
+    "esp_integrity": ("integ:{esp_integrity}",),
+    "esp_integrity=none": (),
+    "mode": ("encap:{mode}",),
+    "family": (),
+}
+"""The rows of each level of each factor (`conformance.matrix.factors`)."""
+NOT_OF: dict[str, tuple[str, ...]] = {"protocol=ah": ("esp_cipher", "esp_integrity")}
+"""Factors that say nothing where a combination has a level."""
+
+# what a line of a transcript matches, the rows that it shows
+LINES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (r"Quick Mode \d", ("exchange:32",)),
+    (r"Informational", ("exchange:5",)),
+    (r"Transaction", ("exchange:6",)),
+    (r"\bSA proposal", ("payload:SA", "payload:P", "payload:T", "doi:1", "situation:1")),
+    (r"\bproposal \d+ (?P<a>[A-Z]+)", ("protocol:{a}",)),
+    (r"\bproposal \d+ ISAKMP .*transform \d+ id 1\b", ("protocol:key-ike",)),
+    (r"\blife type seconds", ("life:1",)),
+    (r"\blife type kilobytes", ("life:2",)),
+    (r"\b(?P<a>KE|HASH|SIG|NONCE|NAT-(?:D|OA)(?:-DRAFT)?|FRAGMENT)\b", ("payload:{a}",)),
+    (r"\bID (?P<a>[A-Z0-9-]{4,})", ("payload:ID", "id:{a}")),
+    (r"\b(?P<a>CERT|CR) (?P<b>[A-Z0-9-]+) \(", ("payload:{a}", "cert:{b}")),
+    (r"\bN (?P<a>[A-Z-]{6,})", ("payload:N", "notify:{a}")),
+    (r"\bD (ISAKMP|ESP|AH|IPCOMP) ", ("payload:D", "feature:delete")),
+    (r"\bVID [0-9a-f]+", ("payload:VID",)),
+    (r"\bVID [0-9a-f]+ \((?P<a>.*?)\)", ("vid:{a}",)),
+    (r"\bATTR (?P<a>[A-Z]+) ", ("payload:ATTR", "configtype:{a}")),
+)
+_CONFIGURATION = re.compile(r"\bATTR [A-Z]+ \d+ \[(.*?)\]")
+_PROPOSAL = re.compile(r"\bproposal \d+ ([A-Z]+)[^\[]*\[(.*?)\]")
+_ATTRIBUTE = re.compile(r"[:,] ([A-Za-z][A-Za-z ]*?) \S+(?: \([^)]*\))?(?=[,;]|$)")
+
+
+def level_rows(factor: str, combination: Mapping[str, str]) -> tuple[str, ...]:
+    """The ids of the rows that one level of a combination stands for; KeyError without any entry.
+
+    Raises UnknownRowError where the inventory lacks one.
+    """
+    level = f"{factor}={combination[factor]}"
+    rows = LEVEL_ROWS[level] if level in LEVEL_ROWS else LEVEL_ROWS[factor]
+    silent = {
+        name
+        for other, names in NOT_OF.items()
+        if combination.get(other.partition("=")[0]) == other.partition("=")[2]
+        for name in names
+    }
+    return () if factor in silent else tuple(row_id(row.format_map(combination)) for row in rows)
+
+
+def combination_rows(combination: Mapping[str, str]) -> set[str]:
+    """The ids of the rows that the levels of a combination stand for."""
+    return {row for factor in combination for row in level_rows(factor, combination)}
+
+
+def transcript_rows(text: str) -> set[str]:
+    """The ids of the rows that a transcript shows; what the inventory does not name is passed."""
+    return {row for line in text.splitlines() for row in _known(_line_rows(line))}
+
+
+def _line_rows(line: str) -> Iterator[str]:
+    for pattern, rows in LINES:
+        for match in re.finditer(pattern, line):
+            yield from (row.format_map(match.groupdict()) for row in rows)
+    for protocol, attributes in _PROPOSAL.findall(line):
+        kind = "attr1" if protocol == "ISAKMP" else "attr2"
+        yield from (f"{kind}:{name}" for name in _ATTRIBUTE.findall(attributes))
+    for names in _CONFIGURATION.findall(line):
+        yield from (
+            f"{kind}:{name}" for name in names.split(", ") for kind in ("config", "xauth", "unity")
+        )
+
+
+def _known(rows: Iterator[str]) -> Iterator[str]:
+    for row in rows:
+        try:
+            yield row_id(row)
+        except UnknownRowError:
+            continue
+
+
+def opposite(pairing: tuple[str, str]) -> str | None:
+    """The daemon that the reference met, with its role; "self" where it met itself.
+
+    None where two daemons met each other, which proves nothing of the reference.
+    """
+    for role, name, other in zip(ROLES, pairing, reversed(pairing), strict=True):
+        if other == REFERENCE:
+            return "self" if name == REFERENCE else f"{name} as {role}"
+    return None
+
+
+def cell_proofs(run: Run, record: Record) -> set[Proof]:
+    """What a cell proves: nothing unless it passed and the reference was one of its ends."""
+    by = opposite(record.pairing)
+    if by is None or record.verdict is not Verdict.PASS:
+        return set()
+    transcript = run.cell_folder(record.cell) / record.evidence["transcript"]
+    shown = transcript_rows(transcript.read_text("utf-8"))
+    return {(row, by) for row in combination_rows(record.combination) | shown}
+
+
+def claimed(manifests: Mapping[str, Manifest], plain: Mapping[str, str]) -> set[Proof]:
+    """What has to be proven: every level that a daemon claims, in each role that it takes."""
+    return {
+        (row, f"{name} as {role}")
+        for name, manifest in manifests.items()
+        if name != REFERENCE
+        for factor, levels in manifest.claims.items()
+        for level in levels
+        for row in level_rows(factor, {**plain, factor: level})
+        for role in manifest.roles
+    }
