@@ -29,7 +29,7 @@ HEAD = """\
 Written by `make ikev1-coverage` from the outcomes of the tests; not to be edited. Rows and notes
 come from `tests/coverage/inventory.toml`, and a test counts only where it ran and passed.
 
-* **Implemented**: *yes*, the reference speaks it; *named*, it parses and prints it and acts no further;
+* **Implemented**: *yes*, the reference speaks it; *named*, it parses and prints it and does no more;
   *refused*, it parses and refuses it.
 * **Proven against**: a daemon with the roles it took against the reference; *tshark* or *scapy*,
   which read what the reference writes or the other way round; *vector*, numbers that a document

@@ -1,7 +1,7 @@
 """pytest's part: which rows of the inventory the tests name, and what became of the tests.
 
 ``--coverage-rows FILE`` adds the outcomes to FILE. A marker's rows may hold the test's parameters:
-``@pytest.mark.covers("cipher:{name}", by="vector")``.
+``@pytest.mark.covers("cipher:{name}", by="vector")``; a parameter that is none makes no row.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ def marked(item: pytest.Item) -> Iterator[Proof]:
     for marker in item.iter_markers("covers"):
         callspec = getattr(item, "callspec", None)
         parameters: dict[str, Any] = callspec.params if callspec else {}
-        for row in marker.args:
-            yield row_id(row.format_map(parameters)), marker.kwargs["by"]
+        for text in (row.format_map(parameters) for row in marker.args):
+            if not text.lower().endswith(":none"):
+                yield row_id(text), marker.kwargs["by"]
 
 
 @pytest.hookimpl(tryfirst=True)

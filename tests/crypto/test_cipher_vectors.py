@@ -32,6 +32,7 @@ def octets(case: dict[str, Any], *names: str) -> list[bytes]:
     return [bytes.fromhex(case[name]) for name in names]
 
 
+@pytest.mark.covers("cipher:{case[cipher]}", by="vector")
 @pytest.mark.parametrize(
     "case", PUBLISHED["cases"] + GENERATED["cases"], ids=lambda case: case["cipher"]
 )
@@ -64,11 +65,13 @@ def test_twofish_iterated_table(case: dict[str, Any]) -> None:
     assert plain.hex() == case["ciphertext"]
 
 
+@pytest.mark.covers("hash:tiger", by="vector")
 @pytest.mark.parametrize("case", PUBLISHED["tiger"], ids=lambda case: case["data"][:8] or "empty")
 def test_tiger(case: dict[str, Any]) -> None:
     assert digest("tiger", case["data"].encode()).hex() == case["digest"]
 
 
+@pytest.mark.covers("hash:tiger", by="vector")
 @pytest.mark.parametrize("case", GENERATED["tiger"], ids=lambda case: case["case"])
 def test_tiger_and_its_hmac_around_the_block_size(case: dict[str, Any]) -> None:
     data, key = octets(case, "data", "key")
@@ -155,6 +158,7 @@ def test_the_weak_keys_as_rfc_2409_prints_them_are_refused_too() -> None:
         assert is_weak_des_key(bytes.fromhex(text))
 
 
+@pytest.mark.covers("feature:weak-keys", by="self")
 def test_a_des_key_passes_over_weak_octets() -> None:
     """The first eight octets that are neither weak nor semi-weak (RFC 2409 Appendix B)."""
     weak, good = bytes.fromhex(WEAK[0]), b"abcdefgh"

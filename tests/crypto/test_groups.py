@@ -242,6 +242,7 @@ def test_a_point_of_order_two_gives_no_secret() -> None:
         own_pair(tiny, b"\x01").exchange(bytes([4, 0]))
 
 
+@pytest.mark.covers("group:{name}", "feature:explicit-groups", by="self")
 @pytest.mark.parametrize("name", QUICK)
 def test_a_group_spelled_out_is_the_same_group(name: str) -> None:
     """Attributes there and back, then one end by number and the other by parameters."""

@@ -14,6 +14,7 @@ VECTORS = Path(__file__).parents[2] / "vectors" / "crypto"
 CASES = json.loads((VECTORS / "macs.json").read_text())["cases"]
 
 
+@pytest.mark.covers("integ:{case[mac]}", by="vector")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['mac']}-{case['case']}")
 def test_icv(case: dict[str, Any]) -> None:
     key, data, icv = (bytes.fromhex(case[name]) for name in ("key", "data", "icv"))
@@ -22,6 +23,7 @@ def test_icv(case: dict[str, Any]) -> None:
     assert not verify_icv(case["mac"], key, data + b"\x00", icv)
 
 
+@pytest.mark.covers("integ:ripemd160", by="vector")
 @pytest.mark.skipif("ripemd160" not in MACS, reason="this OpenSSL has no RIPEMD-160")
 @pytest.mark.parametrize(
     ("key", "data", "digest"),

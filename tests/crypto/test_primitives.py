@@ -25,18 +25,21 @@ def load(name: str, key: str = "cases") -> list[Any]:
     return [pytest.param(case, id=text) for case, text in zip(cases, ids, strict=True)]
 
 
+@pytest.mark.covers("hash:{case[hash]}", by="vector")
 @pytest.mark.parametrize("case", load("rfc2202.json") + load("rfc4231.json"))
 def test_prf_is_the_hmac_of_the_hash(case: dict[str, Any]) -> None:
     value = prf(case["hash"], bytes.fromhex(case["key"]), bytes.fromhex(case["data"])).hex()
     assert value[: len(case["digest"])] == case["digest"]
 
 
+@pytest.mark.covers("integ:{case[hash]}", by="vector")
 @pytest.mark.parametrize("case", [c for c in load("rfc2202.json") if "digest_96" in c.values[0]])
 def test_icv_is_the_truncated_hmac(case: dict[str, Any]) -> None:
     key, data = bytes.fromhex(case["key"]), bytes.fromhex(case["data"])
     assert compute_icv(case["hash"], key, data).hex() == case["digest_96"]
 
 
+@pytest.mark.covers("cipher:{case[cipher]}", "esp:{case[cipher]}", by="vector")
 @pytest.mark.parametrize("case", load("rfc3602.json"))
 def test_aes_cbc(case: dict[str, Any]) -> None:
     key, iv = bytes.fromhex(case["key"]), bytes.fromhex(case["iv"])
@@ -45,6 +48,7 @@ def test_aes_cbc(case: dict[str, Any]) -> None:
     assert decrypt_cbc(case["cipher"], key, iv, cipher) == plain
 
 
+@pytest.mark.covers("group:{case[group]}", by="vector")
 @pytest.mark.parametrize("case", load("modp.json", "groups"))
 def test_primes_are_computed_from_pi_and_are_safe(case: dict[str, Any]) -> None:
     """The hexadecimal of the RFC equals its own formula; p and (p-1)/2 are prime."""
@@ -60,6 +64,7 @@ def test_primes_are_computed_from_pi_and_are_safe(case: dict[str, Any]) -> None:
     )
 
 
+@pytest.mark.covers("group:{case[group]}", by="vector")
 @pytest.mark.parametrize(
     "case", [c for name in ("rfc5903", "rfc5114", "rfc6932") for c in load(f"{name}.json")]
 )
@@ -78,6 +83,7 @@ def test_key_agreement(case: dict[str, Any]) -> None:
     assert responder.exchange(initiator.public).hex() == case["shared_secret"]
 
 
+@pytest.mark.covers("group:{name}", by="self")
 @pytest.mark.parametrize("name", GROUPS)
 def test_both_sides_of_a_group_get_one_secret(name: str) -> None:
     random = seeded_random(name)

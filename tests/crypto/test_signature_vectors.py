@@ -36,6 +36,7 @@ CURVES = {
 }
 
 
+@pytest.mark.covers("auth:{case[method]}", by="vector")
 @pytest.mark.parametrize("case", RFC4754["cases"], ids=lambda case: case["method"])
 def test_rfc4754(case: dict[str, Any]) -> None:
     """The method's own hash; r followed by s verifies, and what we sign has that form too."""
@@ -77,6 +78,7 @@ PAYLOADS: list[tuple[Payload, str, str]] = [
 ]
 
 
+@pytest.mark.covers("payload:CERT", "payload:CR", "payload:SIG", by="self")
 @pytest.mark.parametrize(("payload", "body", "line"), PAYLOADS)
 def test_payloads(payload: Payload, body: str, line: str) -> None:
     """RFC 2408 3.9, 3.10, 3.12: what is written is what is read."""

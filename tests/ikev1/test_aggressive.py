@@ -52,6 +52,7 @@ def assert_stands(pair: Any) -> None:
         assert not pair.of_initiator(cls) + pair.of_responder(cls)
 
 
+@pytest.mark.covers("exchange:4", "auth:psk", "cipher:{cipher}", by="self")
 @pytest.mark.parametrize("protected", [False, True], ids=["clear", "encrypted"])
 @pytest.mark.parametrize("cipher", ["aes128", "aes256", "3des"])
 def test_three_messages_then_quick_mode(
@@ -77,6 +78,7 @@ def test_three_messages_then_quick_mode(
     assert len(established.encryption_key) == CIPHERS[cipher].key_size
 
 
+@pytest.mark.covers("id:{identity.type}", by="self")
 @pytest.mark.parametrize("identity", IDENTITIES, ids=lambda one: f"type {one.type}")
 def test_the_responder_finds_the_secret_by_identity(
     make_pair: Callable[..., Any], identity: Identification
@@ -94,6 +96,7 @@ def test_the_responder_finds_the_secret_by_identity(
     assert event.peer_id == identity
 
 
+@pytest.mark.covers("auth:psk", "id:1", by="self")
 def test_main_mode_finds_the_secret_by_address(make_pair: Callable[..., Any]) -> None:
     """RFC 2409 5.4: in Main Mode the key can only be identified by the address."""
     by_name = (Identification.fqdn("road.example.net"), b"of the name")
@@ -106,6 +109,7 @@ def test_main_mode_finds_the_secret_by_address(make_pair: Callable[..., Any]) ->
     assert_stands(pair)
 
 
+@pytest.mark.covers("notify:23", by="self")
 def test_another_secret_is_named_by_both_ends(make_pair: Callable[..., Any]) -> None:
     """HASH_R differs at the initiator, who says so; no child comes of it."""
     pair = aggressive(make_pair, responder={"psk": b"another"})

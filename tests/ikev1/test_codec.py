@@ -184,6 +184,7 @@ def test_unknown_doi_or_situation_is_kept_unread(doi: int, situation: int) -> No
     assert write_body(sa) == body
 
 
+@pytest.mark.covers("attr1:12", by="self")
 def test_attribute_form_is_kept_as_sent() -> None:
     """The same duration in both forms is told apart and written back as it came."""
     for attribute, data in ((LIFE, "000c000400007080"), (SHORT_LIFE, "800c7080")):
@@ -254,6 +255,7 @@ def test_unassigned_numbers_survive() -> None:
 HEADER = Header(b"\1" * 8, b"\2" * 8, ExchangeType.MAIN_MODE, 0, next_payload=PayloadType.KE)
 
 
+@pytest.mark.covers("payload:KE", "payload:NONCE", by="self")
 def test_chain_and_message() -> None:
     """Bodies, chain and what follows the first payload are kept as they stood on the wire."""
     payloads = (KeyExchange(b"\7" * 4), Nonce(b"\6" * 8))
@@ -270,6 +272,7 @@ def test_chain_and_message() -> None:
     assert write_chain(()) == b""
 
 
+@pytest.mark.covers("feature:padding", "feature:iv-chain", by="self")
 @pytest.mark.parametrize("cipher", ["aes128", "3des"])
 def test_encryption_pads_with_zeros_and_chains(cipher: str) -> None:
     state = CipherState(cipher, bytes(range(24 if cipher == "3des" else 16)), b"")
@@ -285,6 +288,7 @@ def test_encryption_pads_with_zeros_and_chains(cipher: str) -> None:
     assert str(state.key) not in repr(state)
 
 
+@pytest.mark.covers("feature:padding", by="self")
 @given(st.binary(max_size=48))
 def test_padding_content_does_not_matter(padding: bytes) -> None:
     """Whatever fills the last block is ignored (RFC 2409 Appendix B)."""
@@ -319,6 +323,7 @@ def test_half_blocks(size: int) -> None:
     assert caught.value.notify is NotifyType.UNEQUAL_PAYLOAD_LENGTHS
 
 
+@pytest.mark.covers("feature:hostile-input", by="self")
 @given(st.binary(max_size=300), st.integers(0, 255))
 def test_no_octets_raise_anything_but_decode_error(data: bytes, first: int) -> None:
     """Any body behind any next-payload number."""
@@ -332,6 +337,7 @@ def test_no_octets_raise_anything_but_decode_error(data: bytes, first: int) -> N
     assert all(describe_payload(payload) for payload in message.payloads)
 
 
+@pytest.mark.covers("feature:padding", by="self")
 @pytest.mark.parametrize(
     ("payload", "padding", "fits"),
     [(5, 3, True), (6, 2, True), (7, 1, True), (8, 0, True), (5, 2, False), (8, 4, False)],

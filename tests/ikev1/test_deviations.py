@@ -47,6 +47,7 @@ ELSEWHERE = {
 bundles in test_several_sas.py."""
 
 
+@pytest.mark.covers("feature:deviations", by="self")
 @pytest.mark.parametrize(("name", "who", "notify", "reason"), CAUGHT)
 def test_the_partner_catches_it(
     make_pair: Callable[..., Any], name: str, who: str, notify: NotifyType, reason: str

@@ -58,6 +58,7 @@ def both(policy: DpdPolicy = POLICY) -> dict[str, Any]:
     return {"initiator": {"dpd": policy}, "responder": {"dpd": replace(policy, idle=1000.0)}}
 
 
+@pytest.mark.covers("feature:dpd", "notify:36136", "notify:36137", "vid:DPD", by="self")
 def test_questions_and_answers(make_pair: Callable[..., Any]) -> None:
     """Each idle period one question, numbers rising by one from below 2^31; each is answered."""
     pair = make_pair(**both())
@@ -108,6 +109,7 @@ def test_on_demand_asks_only_who_sends(make_pair: Callable[..., Any]) -> None:
     assert len(questions(pair)) == 1
 
 
+@pytest.mark.covers("feature:dpd", by="self")
 def test_a_dead_peer_is_given_up(make_pair: Callable[..., Any]) -> None:
     """After the last try: one event, and all that was held with it is gone."""
     pair = make_pair(**both())

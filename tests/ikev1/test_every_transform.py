@@ -34,6 +34,8 @@ CASES = [
 ]
 
 
+@pytest.mark.covers("cipher:{cipher}", "hash:{hash_name}", "group:{group}", by="self")
+@pytest.mark.covers("attr1:1", "attr1:2", "attr1:4", by="self")
 @pytest.mark.parametrize(("cipher", "hash_name", "group"), CASES)
 def test_handshake(make_pair: Callable[..., Any], cipher: str, hash_name: str, group: str) -> None:
     """Both ends agree on phase 1 and on a child; the offer names the row's own numbers."""
@@ -54,6 +56,7 @@ def test_handshake(make_pair: Callable[..., Any], cipher: str, hash_name: str, g
     assert ("key length" in offer) is (CIPHERS[cipher].key_length is not None)
 
 
+@pytest.mark.covers("group:{group}", "feature:pfs", "attr2:3", by="self")
 @pytest.mark.parametrize("group", GROUPS)
 def test_pfs(make_pair: Callable[..., Any], group: str) -> None:
     """Every group serves the second Diffie-Hellman exchange too."""
@@ -64,6 +67,7 @@ def test_pfs(make_pair: Callable[..., Any], group: str) -> None:
     assert child.encryption_key_in == other.encryption_key_out
 
 
+@pytest.mark.covers("attr1:14", by="self")
 @pytest.mark.parametrize(
     ("configured", "offered"),
     [("blowfish128", "blowfish448"), ("cast128", "cast40"), ("rc5-40", "rc5-2040")],

@@ -41,6 +41,7 @@ def both(mine: FragmentationPolicy | None, yours: FragmentationPolicy | None) ->
     return {"initiator": {"fragmentation": mine}, "responder": {"fragmentation": yours}}
 
 
+@pytest.mark.covers("payload:FRAGMENT", "feature:fragmentation", "vid:FRAGMENTATION", by="self")
 @pytest.mark.parametrize("flavour", ["cisco", "microsoft"])
 @pytest.mark.parametrize("exchange", ["main", "aggressive"])
 def test_handshake_in_fragments(make_pair: Callable[..., Any], flavour: str, exchange: str) -> None:
@@ -80,6 +81,7 @@ def test_repetitions_only(make_pair: Callable[..., Any]) -> None:
     assert len(pair.of_initiator(ChildInstalled)) == len(pair.of_responder(ChildInstalled)) == 1
 
 
+@pytest.mark.covers("feature:fragmentation", by="self")
 @given(st.integers(101, 3000), st.randoms())
 def test_any_order_and_repetition(size: int, random: Any) -> None:
     """The same message comes of its parts in any order, however often each comes."""

@@ -60,6 +60,7 @@ MAC_SAMPLE = ("md5", "sha1", "sha256")
 """What is tried in all combinations; test_every_transform.py tries every row once."""
 
 
+@pytest.mark.covers("cipher:{cipher}", "hash:{hash_name}", "group:{group}", "auth:psk", by="self")
 @pytest.mark.parametrize(
     ("cipher", "hash_name", "group"), [*product(CIPHER_SAMPLE, HASH_SAMPLE, GROUP_SAMPLE)]
 )
@@ -76,6 +77,16 @@ def test_every_phase_1_combination(
     assert_agreement(pair)
 
 
+@pytest.mark.covers(
+    "esp:{cipher}",
+    "integ:{integrity}",
+    "encap:{mode}",
+    "group:{pfs}",
+    "attr2:4",
+    "attr2:5",
+    "attr2:6",
+    by="self",
+)
 @pytest.mark.parametrize(
     ("cipher", "integrity", "mode", "pfs"),
     [*product(CIPHER_SAMPLE, MAC_SAMPLE, ("tunnel", "transport"), (None, *GROUP_SAMPLE))],
@@ -91,6 +102,21 @@ def test_every_phase_2_combination(
     assert (child.cipher, child.integrity, child.mode, child.pfs) == (cipher, integrity, mode, pfs)
 
 
+@pytest.mark.covers(
+    "exchange:2",
+    "exchange:32",
+    "payload:SA",
+    "payload:P",
+    "payload:T",
+    "payload:KE",
+    "payload:ID",
+    "payload:HASH",
+    "payload:NONCE",
+    by="self",
+)
+@pytest.mark.covers(
+    "protocol:ISAKMP", "protocol:ESP", "protocol:key-ike", "feature:client-ids", by="self"
+)
 def test_messages_are_those_of_the_rfc(make_pair: Callable[..., Any]) -> None:
     """Six messages of Main Mode, the last two encrypted, then three of Quick Mode."""
     pair = make_pair()
@@ -131,6 +157,7 @@ def test_received_transcript_equals_the_sent_one(make_pair: Callable[..., Any]) 
         ]
 
 
+@pytest.mark.covers("exchange:5", "payload:D", "feature:delete", by="self")
 def test_terminate_deletes_child_and_isakmp_sa(make_pair: Callable[..., Any]) -> None:
     pair = make_pair()
     pair.handshake()
@@ -144,6 +171,7 @@ def test_terminate_deletes_child_and_isakmp_sa(make_pair: Callable[..., Any]) ->
         pair.initiator.start_quick_mode(2.0)
 
 
+@pytest.mark.covers("feature:delete", by="self")
 def test_responder_can_terminate_too(make_pair: Callable[..., Any]) -> None:
     pair = make_pair()
     pair.handshake()
@@ -181,6 +209,7 @@ def test_further_quick_modes_run_under_one_isakmp_sa(
     assert len(pair.of_responder(ChildDeleted)) == 3
 
 
+@pytest.mark.covers("feature:simultaneous", by="self")
 def test_both_ends_initiate_at_once(make_pair: Callable[..., Any]) -> None:
     """Two ISAKMP SAs and two children stand; nothing is rejected."""
     pair = make_pair()
@@ -218,6 +247,7 @@ def test_no_secret_in_any_repr(make_pair: Callable[..., Any]) -> None:
         assert secret.hex() not in text
 
 
+@pytest.mark.covers("feature:lifetimes", by="self")
 def test_shorter_configured_lifetime_counts(make_pair: Callable[..., Any]) -> None:
     """The offer is accepted as it is; each side keeps its own limit (RFC 2407 4.5.4)."""
     short = (Phase2Proposal("aes128", "sha256", "tunnel", None, lifetime_seconds=100),)
@@ -227,6 +257,7 @@ def test_shorter_configured_lifetime_counts(make_pair: Callable[..., Any]) -> No
     assert (child.lifetime_seconds, child.negotiated_lifetime_seconds) == (100, 3600)
 
 
+@pytest.mark.covers("attr1:11", "attr1:12", "attr2:1", "attr2:2", "feature:lifetimes", by="self")
 @pytest.mark.parametrize("lifetime", [60, 65535, 65536, 86400])
 def test_lifetimes_of_two_and_four_octets(make_pair: Callable[..., Any], lifetime: int) -> None:
     """TV below 65536, TLV above; both are read back."""
@@ -239,6 +270,7 @@ def test_lifetimes_of_two_and_four_octets(make_pair: Callable[..., Any], lifetim
     assert pair.of_responder(ChildInstalled)[0].lifetime_seconds == lifetime
 
 
+@pytest.mark.covers("feature:alternatives", by="self")
 def test_responder_takes_the_initiators_first_acceptable_transform(
     make_pair: Callable[..., Any],
 ) -> None:
@@ -276,6 +308,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.covers("notify:14", "payload:N", by="self")
 @pytest.mark.parametrize("name", REFUSALS)
 def test_what_is_not_configured_is_refused(make_pair: Callable[..., Any], name: str) -> None:
     """NO-PROPOSAL-CHOSEN, and both ends can say why."""
@@ -314,6 +347,7 @@ def test_unexpected_pfs_is_refused_as_initiator_and_responder(
     )
 
 
+@pytest.mark.covers("notify:18", by="self")
 @pytest.mark.parametrize(
     ("selector", "name"), [("remote_selector", "IDci"), ("local_selector", "IDcr")]
 )
@@ -427,6 +461,7 @@ def hosts(**overrides: Any) -> dict[str, dict[str, Any]]:
     }
 
 
+@pytest.mark.covers("feature:no-client-ids", by="self")
 def test_quick_mode_without_client_identities(make_pair: Callable[..., Any]) -> None:
     """Then the peers themselves are meant, and none are returned (RFC 2409 5.5)."""
     pair = make_pair(**hosts(send_client_ids=False))

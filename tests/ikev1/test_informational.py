@@ -82,6 +82,7 @@ def informational(
     return datagram
 
 
+@pytest.mark.covers("exchange:5", "notify:36136", "notify:36137", by="self")
 def test_r_u_there_is_answered_once_and_again(make_pair: Callable[..., Any]) -> None:
     """RFC 3706 5.4: the answer carries the same SPI and sequence number."""
     pair = make_pair()
@@ -104,6 +105,7 @@ def test_r_u_there_is_answered_once_and_again(make_pair: Callable[..., Any]) -> 
     assert len(pair.of_initiator(NotifyReceived)) == 1
 
 
+@pytest.mark.covers("payload:D", by="self")
 @pytest.mark.parametrize(
     ("protocol", "spi"),
     [
@@ -251,6 +253,7 @@ def test_phase_2_before_phase_1_has_ended(
     assert "before the ISAKMP SA stands" in rejected.reason
 
 
+@pytest.mark.covers("notify:7", by="self")
 @pytest.mark.parametrize("exchange", [ExchangeType.AGGRESSIVE, ExchangeType.TRANSACTION, 240])
 def test_other_exchanges_are_refused(make_pair: Callable[..., Any], exchange: int) -> None:
     pair = make_pair()

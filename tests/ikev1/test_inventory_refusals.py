@@ -150,7 +150,7 @@ def test_private_payloads_are_passed_over(
     assert not pair.of_initiator(MessageRejected) + pair.of_responder(MessageRejected)
 
 
-@pytest.mark.covers("payload:NONE", by="self")
+@pytest.mark.covers("payload:0", by="self")
 def test_payload_none_ends_the_chain(make_pair: Callable[..., Any]) -> None:
     """A message whose header says NONE has no payload at all (RFC 2408 3.1)."""
     pair = make_pair()

@@ -54,6 +54,7 @@ def test_hashes(name: str) -> None:
     assert keys.hash_3(name, b"k", b"MID.", b"Ni", b"Nr") == h(name, b"k", b"\0MID.NiNr")
 
 
+@pytest.mark.covers("hash:{name}", by="self")
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [1, 16, 32, 33, 64, 100])
 def test_keymat_feeds_back(name: str, size: int) -> None:
@@ -66,6 +67,7 @@ def test_keymat_feeds_back(name: str, size: int) -> None:
     assert keys.keymat(name, b"d", b"g^xy", 3, b"SPI.", b"Ni", b"Nr", size) == expected[:size]
 
 
+@pytest.mark.covers("feature:iv-chain", by="self")
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [16, 24, 32, 80])
 def test_encryption_key_is_expanded_only_when_needed(name: str, size: int) -> None:
@@ -84,6 +86,7 @@ def test_encryption_key_is_expanded_only_when_needed(name: str, size: int) -> No
     assert key == (k1 + k2 + k3 + k4 + k5)[:size]
 
 
+@pytest.mark.covers("feature:iv-chain", by="self")
 @pytest.mark.parametrize("name", NAMES)
 def test_ivs(name: str) -> None:
     """RFC 2409 Appendix B."""
@@ -93,11 +96,13 @@ def test_ivs(name: str) -> None:
     )
 
 
+@pytest.mark.covers("exchange:2", "exchange:32", "auth:psk", by="self")
 def test_handshakes_replay_octet_for_octet() -> None:
     """From the seeds alone every message and key comes out as recorded."""
     assert generator.build() == HANDSHAKES
 
 
+@pytest.mark.covers("feature:transcript-keys", by="self")
 @pytest.mark.parametrize("case", HANDSHAKES["cases"], ids=lambda case: case["factors"]["group"])
 def test_recorded_quick_mode_opens_with_the_recorded_key(case: dict[str, Any]) -> None:
     """The recorded Quick Mode opens with the recorded key and the IV of Appendix B."""

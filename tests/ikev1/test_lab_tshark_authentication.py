@@ -74,6 +74,9 @@ def dissect(case: dict[str, Any], folder: Path, *fields: str) -> list[list[str]]
     return [line.split("\t") for line in done.stdout.splitlines()]
 
 
+@pytest.mark.covers(
+    "auth:{case[factors][auth]}", "exchange:{case[factors][exchange]}", "id:2", by="tshark"
+)
 @pytest.mark.lab
 @pytest.mark.parametrize(
     "case", [case for case in RECORDED["cases"] if base_of(case) not in ENCRYPTED], ids=identifier
@@ -95,6 +98,7 @@ def test_tshark_reads_proofs_and_quick_mode(case: dict[str, Any], tmp_path: Path
     assert [row[2] for row in quick[:2]] == [case["initiator_spi_in"], case["initiator_spi_out"]]
 
 
+@pytest.mark.covers("auth:{case[factors][auth]}", "exchange:{case[factors][exchange]}", by="tshark")
 @pytest.mark.lab
 @pytest.mark.parametrize(
     "case",

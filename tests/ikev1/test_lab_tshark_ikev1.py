@@ -33,6 +33,26 @@ def write_capture(path: Path, messages: list[dict[str, str]]) -> None:
             writer.writepkt(bytes(packet), ts=number)
 
 
+@pytest.mark.covers(
+    "cipher:{case[factors][cipher]}",
+    "hash:{case[factors][hash]}",
+    "group:{case[factors][group]}",
+    by="tshark",
+)
+@pytest.mark.covers(
+    "exchange:2",
+    "exchange:32",
+    "feature:client-ids",
+    "feature:iv-chain",
+    "payload:SA",
+    "payload:P",
+    "payload:T",
+    "payload:KE",
+    "payload:ID",
+    "payload:HASH",
+    "payload:NONCE",
+    by="tshark",
+)
 @pytest.mark.lab
 @pytest.mark.parametrize("case", HANDSHAKES["cases"], ids=lambda case: case["factors"]["cipher"])
 def test_tshark_decrypts_main_and_quick_mode(case: dict[str, Any], tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ WHO = [(POLICY, None), (None, POLICY), (POLICY, PATIENT), (PATIENT, POLICY), (PO
 WHO_IDS = ["initiator", "responder", "initiator-first", "responder-first", "both-at-once"]
 
 
+@pytest.mark.covers("feature:rekey", by="self")
 @pytest.mark.parametrize(("initiator", "responder"), WHO, ids=WHO_IDS)
 def test_child_is_replaced_with_overlap(
     make_pair: Callable[..., Any],
@@ -106,6 +107,7 @@ def test_replaces_names_the_old_pair(make_pair: Callable[..., Any]) -> None:
     assert spi.hex() in str(pair.of_initiator(LifetimeReached)[0])
 
 
+@pytest.mark.covers("life:2", "feature:rekey", by="self")
 @pytest.mark.parametrize("outbound", [True, False])
 def test_kilobytes_count_as_seconds_do(make_pair: Callable[..., Any], outbound: bool) -> None:  # noqa: FBT001
     """Soft after nine tenths of the octets, hard after all of them."""
@@ -154,6 +156,7 @@ def test_a_replacement_that_fails_is_tried_again(make_pair: Callable[..., Any]) 
     assert len(pair.of_initiator(ChildInstalled)) == 2
 
 
+@pytest.mark.covers("feature:reauth", by="self")
 @pytest.mark.parametrize(("initiator", "responder"), WHO, ids=WHO_IDS)
 def test_isakmp_sa_is_authenticated_anew(
     make_pair: Callable[..., Any],
@@ -188,6 +191,7 @@ ENCODED = [
 ]
 
 
+@pytest.mark.covers("life:1", "life:2", "attr1:11", "attr1:12", "attr2:1", "attr2:2", by="self")
 @pytest.mark.parametrize(("arguments", "octets"), ENCODED)
 def test_lifetime_attributes(arguments: Any, octets: str) -> None:
     """RFC 2407 4.5: a type before each duration, TV where it fits and TLV where it does not."""
@@ -200,6 +204,7 @@ def test_lifetime_attributes(arguments: Any, octets: str) -> None:
     assert status.read_lifetimes(table, attributes) == (seconds, kilobytes)
 
 
+@pytest.mark.covers("life:1", "life:2", "attr2:2", by="self")
 @pytest.mark.parametrize("variable", [True, False])
 def test_agreed_in_either_form(make_pair: Callable[..., Any], variable: bool) -> None:  # noqa: FBT001
     """The responder returns what was offered, in its own form, though it would send another."""
@@ -212,6 +217,7 @@ def test_agreed_in_either_form(make_pair: Callable[..., Any], variable: bool) ->
         assert (child.lifetime_seconds, child.lifetime_kilobytes) == (50000, 4000)
 
 
+@pytest.mark.covers("notify:24576", "feature:responder-lifetime", by="self")
 def test_responder_lifetime_in_both_phases(make_pair: Callable[..., Any]) -> None:
     """RFC 2407 4.6.3.1: the initiator keeps to what the responder says it will."""
     theirs = replace(PHASE2, lifetime_seconds=60, lifetime_kilobytes=7)
@@ -247,6 +253,7 @@ def test_responder_lifetime_only_where_it_differs(make_pair: Callable[..., Any])
     assert not pair.of_initiator(NotifyReceived)
 
 
+@pytest.mark.covers("notify:24577", by="self")
 @pytest.mark.parametrize("enabled", [True, False, None])
 def test_replay_status(make_pair: Callable[..., Any], enabled: bool | None) -> None:  # noqa: FBT001
     pair = make_pair(responder={"replay_status": enabled})
@@ -279,6 +286,7 @@ def test_every_truncation_of_responder_lifetime() -> None:
 # -- first contact -----------------------------------------------------------------------------
 
 
+@pytest.mark.covers("notify:24578", "feature:initial-contact", by="self")
 @pytest.mark.parametrize("exchange", ["main", "aggressive"])
 def test_initial_contact(make_pair: Callable[..., Any], exchange: str) -> None:
     """A peer that has lost everything says so, and what we held with it goes."""
@@ -320,6 +328,7 @@ MINOR_VERSION = 17
 COMMITS = ["informational", "quick-mode"]
 
 
+@pytest.mark.covers("notify:16384", "feature:commit", by="self")
 @pytest.mark.parametrize("commit", COMMITS)
 def test_commit_bit(make_pair: Callable[..., Any], commit: str) -> None:
     """RFC 2408 3.1: the initiator installs upon CONNECTED, which has the message ID of the SA."""

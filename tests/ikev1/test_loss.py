@@ -43,6 +43,7 @@ def assert_one_child(pair: Any) -> None:
     assert len(pair.of_responder(IsakmpEstablished)) == 1
 
 
+@pytest.mark.covers("feature:retransmission", by="self")
 @pytest.mark.parametrize("lost", range(1, MESSAGES + 1))
 def test_one_lost_datagram_is_made_good(make_pair: Callable[..., Any], lost: int) -> None:
     pair = make_pair()
@@ -71,6 +72,7 @@ def test_any_losses_end_in_one_child_or_a_reason(
         assert pair.of_responder(ExchangeFailed)
 
 
+@pytest.mark.covers("feature:retransmission", by="self")
 @pytest.mark.parametrize("times", [2, 3])
 def test_every_datagram_repeated(make_pair: Callable[..., Any], times: int) -> None:
     """An identical datagram gets the last answer again and changes nothing."""
@@ -206,6 +208,7 @@ def test_a_flipped_bit_is_never_accepted_silently(
             assert mine[0].spi_in == yours[0].spi_out
 
 
+@pytest.mark.covers("feature:hostile-input", by="self")
 @given(data=st.binary(max_size=400), step=st.integers(0, MESSAGES))
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -250,6 +253,7 @@ def test_random_payloads_behind_a_good_header_raise_nothing(
     pair.pass_time()
 
 
+@pytest.mark.covers("feature:hostile-input", by="self")
 @given(chain=st.binary(max_size=120), first=st.sampled_from([0, 1, 5, 8, 11, 12, 200]))
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -126,6 +126,7 @@ def network(
 PLACES = [(True, False), (False, True), (True, True)]
 
 
+@pytest.mark.covers("natt:{flavour}", "natt:float", by="self")
 @pytest.mark.parametrize(("hide_initiator", "hide_responder"), PLACES)
 @pytest.mark.parametrize("exchange", ["main", "aggressive"])
 @pytest.mark.parametrize("flavour", [flavour.name for flavour in FLAVOURS])
@@ -154,6 +155,7 @@ def test_handshake_through_nats(
     assert (0x80040000 | mode).to_bytes(4) in quick[0].plain
 
 
+@pytest.mark.covers("payload:NAT-D", "natt:nat-d", by="self")
 def test_nat_d_payloads_are_as_the_rfc_says() -> None:
     """RFC 3947 3.2: the destination's hash first, then the source's, recomputed by hashlib."""
     net = network()
@@ -184,6 +186,7 @@ def test_no_nat_no_change() -> None:
     assert net.initiator.get_timer() is None
 
 
+@pytest.mark.covers("natt:force", by="self")
 @pytest.mark.parametrize("who", [0, 1])
 def test_forced_encapsulation(who: int) -> None:
     """Either end can pretend that there is a NAT, and both encapsulate."""
@@ -215,7 +218,14 @@ def test_the_newest_flavour_of_both_wins() -> None:
     assert [one.hex() for one in established.vendor_ids] == ["7d9419a65310ca6f2c179d9215529d56"]
 
 
-@pytest.mark.parametrize("flavour", ["rfc", "draft-03"])
+@pytest.mark.covers("natt:nat-oa", by="self")
+@pytest.mark.parametrize(
+    "flavour",
+    [
+        pytest.param("rfc", marks=pytest.mark.covers("payload:20", "payload:21", by="self")),
+        pytest.param("draft-03", marks=pytest.mark.covers("payload:130", "payload:131", by="self")),
+    ],
+)
 def test_original_addresses_in_transport_mode(flavour: str) -> None:
     """RFC 3947 5.2, example 1: each end says both addresses as it knows them."""
     policy = NatPolicy(flavours=(flavour,))
@@ -227,6 +237,7 @@ def test_original_addresses_in_transport_mode(flavour: str) -> None:
     assert at_initiator.original_addresses == (PUBLIC, SERVER)
 
 
+@pytest.mark.covers("natt:keepalive", by="self")
 def test_keepalives_of_who_is_behind() -> None:
     """RFC 3948 4: every twenty seconds of silence from behind the NAT, never from before it."""
     net = network()
@@ -260,6 +271,7 @@ def test_phase_1_on_the_old_port_is_stale() -> None:
     assert len(net.of("i", ChildInstalled)) == 2
 
 
+@pytest.mark.covers("natt:float", by="self")
 def test_negotiation_that_begins_on_4500() -> None:
     """RFC 3947 4: a new phase 1 begins where the peer is now reached, from either side."""
     net = network()

@@ -103,6 +103,7 @@ def kinds(pair: Any, number: int) -> list[str]:
     return [one.split(maxsplit=1)[0] for one in pair.of_initiator(MessageSent)[number].payloads]
 
 
+@pytest.mark.covers("auth:{auth}", "exchange:{exchange}", by="self")
 @pytest.mark.parametrize(("auth", "exchange"), BOTH)
 def test_whole_handshakes(make_pair: Callable[..., Any], auth: str, exchange: str) -> None:
     """RFC 2409 5.2 and 5.3; with HASH(1), and in the revised mode with the certificate."""
@@ -116,6 +117,7 @@ def test_whole_handshakes(make_pair: Callable[..., Any], auth: str, exchange: st
     assert kinds(pair, 1 if exchange == "main" else 0)[-len(wanted) :] == wanted
 
 
+@pytest.mark.covers("auth:{auth}", by="self")
 @pytest.mark.parametrize(("auth", "exchange"), BOTH)
 def test_with_raw_public_keys(make_pair: Callable[..., Any], auth: str, exchange: str) -> None:
     """Known keys need neither HASH(1) nor a certificate."""

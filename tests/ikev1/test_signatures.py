@@ -110,6 +110,8 @@ def test_vectors_replay_octet_for_octet() -> None:
     assert generator.build(MADE) == RECORDED
 
 
+@pytest.mark.covers("auth:{auth}", "exchange:{exchange}", "attr1:3", "cert:4", by="self")
+@pytest.mark.covers("payload:CERT", "payload:CR", "payload:SIG", by="self")
 @pytest.mark.parametrize("exchange", ["main", "aggressive"])
 @pytest.mark.parametrize("auth", METHODS)
 def test_with_certificates(make_pair: Callable[..., Any], auth: str, exchange: str) -> None:
@@ -123,6 +125,7 @@ def test_with_certificates(make_pair: Callable[..., Any], auth: str, exchange: s
     assert kinds[kinds.index("CERT") + 1] == "SIG"
 
 
+@pytest.mark.covers("auth:{auth}", "exchange:{exchange}", by="self")
 @pytest.mark.parametrize("exchange", ["main", "aggressive"])
 @pytest.mark.parametrize("auth", METHODS)
 def test_with_raw_public_keys(make_pair: Callable[..., Any], auth: str, exchange: str) -> None:
@@ -138,6 +141,7 @@ def test_with_raw_public_keys(make_pair: Callable[..., Any], auth: str, exchange
     assert not [line for line in lines if line.startswith(("CERT", "CR"))]
 
 
+@pytest.mark.covers("cert:1", "feature:pkcs7", by="self")
 @pytest.mark.parametrize("who", [I, R])
 def test_certificates_in_pkcs7(make_pair: Callable[..., Any], who: str) -> None:
     """RFC 2408 3.9 encoding 1 carries the same certificates."""
@@ -361,6 +365,7 @@ UNTRUSTED: list[tuple[str, Callable[[], Certificate], NotifyType, str]] = [
 ]
 
 
+@pytest.mark.covers("notify:{notify}", by="self")
 @pytest.mark.parametrize("exchange", ["main", "aggressive"])
 @pytest.mark.parametrize(
     ("build", "notify", "reason"), [row[1:] for row in UNTRUSTED], ids=[row[0] for row in UNTRUSTED]
@@ -441,6 +446,7 @@ def test_identities_of_every_kind(make_pair: Callable[..., Any]) -> None:
         assert bool(pair.of_responder(IsakmpEstablished)) is good
 
 
+@pytest.mark.covers("notify:28", by="self")
 def test_no_certificate_at_all(make_pair: Callable[..., Any]) -> None:
     told = refusal(signed_pair(make_pair, initiator={"send": "never"}))
     assert told.notify is NotifyType.CERTIFICATE_UNAVAILABLE
@@ -464,6 +470,7 @@ def intermediate(*extensions: tuple[x509.ExtensionType, bool]) -> Certificate:
 CA = (x509.BasicConstraints(ca=True, path_length=None), True)
 
 
+@pytest.mark.covers("feature:pkcs7", by="self")
 def test_a_chain_over_an_intermediate_authority(make_pair: Callable[..., Any]) -> None:
     """It comes with the leaf, in one CERT each or in one PKCS #7."""
     own = leaf(issuer=("Between CA", stranger()))
@@ -512,6 +519,7 @@ def revocation_list(*revoked: Certificate, key: Any = None, days: int = 30) -> b
     return signed.public_bytes(serialization.Encoding.DER)
 
 
+@pytest.mark.covers("feature:crl", by="self")
 def test_revocation(make_pair: Callable[..., Any]) -> None:
     """A list counts when its issuer signed it and it is not out of date."""
     (own,) = generator.credentials(MADE, "rsa-sig", I).certificates

@@ -56,6 +56,8 @@ def of(pair: Any, who: str) -> Any:
 @pytest.mark.covers(
     *(f"xauth:{number}" for number in (16520, 16521, 16522, 16525, 16527)), by="self"
 )
+@pytest.mark.covers("auth:{method}", "xauthtype:{kind}", by="self")
+@pytest.mark.covers("configtype:1", "configtype:2", "configtype:3", "configtype:4", by="self")
 @pytest.mark.parametrize("method", SIDES)
 @pytest.mark.parametrize("kind", CHALLENGES)
 @pytest.mark.parametrize("exchange", ["main", "aggressive"])
@@ -148,6 +150,7 @@ GIVEN = (("ip4-address", bytes([10, 1, 0, 7])), ("ip4-dns", bytes([10, 2, 0, 53]
 ASKED = (("ip4-address", b""), ("ip4-dns", b""), ("ip4-nbns", b""), ("unity-banner", b""))
 
 
+@pytest.mark.covers("exchange:6", "config:1", "config:3", "feature:pull", "feature:push", by="self")
 @pytest.mark.parametrize("push", [True, False])
 @pytest.mark.parametrize(("host", "gateway"), SIDES.values())
 @pytest.mark.parametrize("with_xauth", [True, False])

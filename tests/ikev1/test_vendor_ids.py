@@ -37,6 +37,7 @@ DIGESTS = [
 ]
 
 
+@pytest.mark.covers("vid:{name}", by="vector")
 @pytest.mark.parametrize(("name", "text"), DIGESTS, ids=[name for name, _ in DIGESTS])
 def test_digest_of_its_text(name: str, text: str) -> None:
     digest = md5(text.encode()).digest()  # noqa: S324 - how these constants are made
@@ -44,6 +45,7 @@ def test_digest_of_its_text(name: str, text: str) -> None:
     assert data == digest[: len(data)]
 
 
+@pytest.mark.covers("vid:{row.name}", by="self")
 @pytest.mark.parametrize("row", VENDOR_IDS.values(), ids=VENDOR_IDS)
 def test_known_by_name(row: vendor_ids.VendorIdRow) -> None:
     """An open-ended one is known whatever follows it, any other by exactly its octets."""
@@ -53,12 +55,14 @@ def test_known_by_name(row: vendor_ids.VendorIdRow) -> None:
     assert name_of(row.data[:-1]) != row.name
 
 
+@pytest.mark.covers("vid:DPD", "vid:unknown", "payload:VID", by="self")
 def test_transcript_names_it() -> None:
     known = describe_payload(VendorId(vendor_ids.DPD))
     assert known == "VID afcad71368a1f1c96b8696fc77570100 (DPD)"
     assert describe_payload(VendorId(b"\1\2")) == "VID 0102"
 
 
+@pytest.mark.covers("vid:DPD", "payload:VID", by="self")
 def test_sent_where_the_feature_is_on(make_pair: Callable[..., Any]) -> None:
     pair = make_pair(initiator={"dpd": DpdPolicy()})
     pair.handshake()

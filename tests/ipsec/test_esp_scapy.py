@@ -84,6 +84,7 @@ def test_what_the_oracle_does_not_know() -> None:
     assert macs - set(SCAPY_MACS) <= {"ripemd160", "aesxcbc"}
 
 
+@pytest.mark.covers("esp:{cipher}", "integ:{integrity}", "encap:{mode}", "protocol:esp", by="scapy")
 @every_transform
 def test_scapy_reads_what_we_write(
     cipher: str, integrity: str, mode: str, make_sa: MakeSa, make_inner: MakeInner
@@ -97,6 +98,7 @@ def test_scapy_reads_what_we_write(
         assert bytes(oracle.decrypt(IP(wire))) == inner.build()
 
 
+@pytest.mark.covers("esp:{cipher}", "integ:{integrity}", "encap:{mode}", "protocol:esp", by="scapy")
 @every_transform
 def test_we_read_what_scapy_writes(
     cipher: str, integrity: str, mode: str, make_sa: MakeSa, make_inner: MakeInner
@@ -111,6 +113,7 @@ def test_we_read_what_scapy_writes(
 
 
 @pytest.mark.parametrize("esn", [False, True], ids=["32", "64"])
+@pytest.mark.covers("esp:{cipher}", "integ:{integrity}", "encap:{mode}", "protocol:esp", by="scapy")
 @every_transform
 def test_same_octets(
     cipher: str, integrity: str, mode: str, make_sa: MakeSa, make_inner: MakeInner, *, esn: bool

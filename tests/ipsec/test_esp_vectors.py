@@ -36,6 +36,7 @@ def sa_of(packet: dict[str, Any], make_sa: MakeSa) -> SecurityAssociation:
     )
 
 
+@pytest.mark.covers("esp:aes128", "encap:{packet[mode]}", "protocol:esp", by="vector")
 @by_case
 def test_encapsulate(packet: dict[str, Any], make_sa: MakeSa) -> None:
     inner = Ipv4Packet.parse(bytes.fromhex(packet["inner"]))
@@ -47,6 +48,7 @@ def test_encapsulate(packet: dict[str, Any], make_sa: MakeSa) -> None:
     assert outer.build().hex() == packet["wire"]
 
 
+@pytest.mark.covers("esp:aes128", "encap:{packet[mode]}", "protocol:esp", by="vector")
 @by_case
 def test_decapsulate(packet: dict[str, Any], make_sa: MakeSa) -> None:
     outer = Ipv4Packet.parse(bytes.fromhex(packet["wire"]))
