@@ -5,14 +5,15 @@ VENV  := .venv
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS  ?=
+ROWS  := build/coverage-rows.json
 PROTOCOL := conformance/crypto/*,conformance/ikev1/*,conformance/ipsec/*
 
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: help setup system matrix test unit lab-test coverage bench check format lock up down status doctor clean
+.PHONY: help setup system matrix test unit lab-test coverage ikev1-coverage bench check format lock up down status doctor clean
 
 help: ## this list
-	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 matrix: system ## build the lab if need be, run the interop matrix, publish results/latest/index.html
 	$(BIN)/ipsec-conformance matrix $(ARGS)
@@ -25,6 +26,11 @@ unit: $(READY) ## self-tests alone: no lab, no root, under a minute
 coverage: $(READY) ## the self-tests again, measuring: branches of the protocol may not fall below 95 %
 	$(BIN)/pytest -m "not lab" --quiet --cov --cov-report=
 	$(BIN)/coverage report --include='$(PROTOCOL)' --fail-under=95
+
+ikev1-coverage: system ## run every test, then write docs/ikev1-coverage.md of what they proved
+	rm -f $(ROWS)
+	-$(BIN)/pytest --quiet --coverage-rows $(ROWS) $(ARGS)
+	$(BIN)/python -m tests.coverage $(ROWS)
 
 lab-test: system ## the tests that need real peers
 	$(BIN)/pytest -m lab $(ARGS)

@@ -29,7 +29,7 @@ HEAD = """\
 Written by `make ikev1-coverage` from the outcomes of the tests; not to be edited. Rows and notes
 come from `tests/coverage/inventory.toml`, and a test counts only where it ran and passed.
 
-* **Implemented**: *yes*, the reference speaks it; *named*, it parses and prints it and does no more;
+* **Implemented**: *yes*, the reference speaks it; *named*, it parses and prints it, no more;
   *refused*, it parses and refuses it.
 * **Proven against**: a daemon with the roles it took against the reference; *tshark* or *scapy*,
   which read what the reference writes or the other way round; *vector*, numbers that a document
@@ -46,6 +46,7 @@ def problems(results: Iterable[Result], claimed: Iterable[Proof]) -> list[str]:
     """What keeps the page from being whole: a line for each row that lacks something."""
     table = proven(results)
     return [
+        *(f"{row}: the inventory has no such row" for row in sorted(table.keys() - ROWS.keys())),
         *(
             f"{row.id} ({row.name}): no test that passed"
             for row in ROWS.values()

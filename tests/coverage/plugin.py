@@ -1,7 +1,8 @@
 """pytest's part: which rows of the inventory the tests name, and what became of the tests.
 
-``--coverage-rows FILE`` adds the outcomes to FILE. A marker's rows may hold the test's parameters:
-``@pytest.mark.covers("cipher:{name}", by="vector")``; a parameter that is none makes no row.
+``--coverage-rows FILE`` adds the outcomes to FILE; with ``--collect-only`` all are "not run".
+A marker's rows may hold the test's parameters, ``@pytest.mark.covers("cipher:{name}", by="self")``;
+a parameter that is none makes no row.
 """
 
 from __future__ import annotations
@@ -24,8 +25,6 @@ OPTION = "--coverage-rows"
 NOT_RUN = "not run"
 _PROOFS: pytest.StashKey[set[Proof]] = pytest.StashKey()
 _OUTCOMES = pytest.StashKey[list[str]]()
-UNKNOWN = pytest.StashKey[list[str]]()
-"""What markers name and the inventory lacks, with the test."""
 COLLECTED = pytest.StashKey[list[Result]]()
 """Every collected test with the proofs that its markers promise, also those deselected."""
 
@@ -35,28 +34,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def marked(item: pytest.Item) -> Iterator[Proof]:
-    """The proofs that an item's markers promise; raises UnknownRowError."""
+    """The proofs that an item's markers promise; an unknown row stands as it is written."""
+    callspec = getattr(item, "callspec", None)
+    parameters: dict[str, Any] = callspec.params if callspec else {}
     for marker in item.iter_markers("covers"):
-        callspec = getattr(item, "callspec", None)
-        parameters: dict[str, Any] = callspec.params if callspec else {}
-        for text in (row.format_map(parameters) for row in marker.args):
-            if not text.lower().endswith(":none"):
-                yield row_id(text), marker.kwargs["by"]
+        for text in marker.args:
+            row = _row(text, parameters)
+            if not row.lower().endswith(":none"):
+                yield row, marker.kwargs["by"]
+
+
+def _row(text: str, parameters: dict[str, Any]) -> str:
+    try:
+        written = text.format_map(parameters)
+    except (LookupError, AttributeError, TypeError):
+        return text
+    try:
+        return row_id(written)
+    except UnknownRowError:
+        return written
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    unknown, collected = [], []
     for item in items:
-        try:
-            proofs = set(marked(item))
-        except (UnknownRowError, KeyError) as error:
-            unknown.append(f"{item.nodeid}: {error}")
-            proofs = set()
-        item.stash[_PROOFS], item.stash[_OUTCOMES] = proofs, []
-        collected.append(Result(item.nodeid, NOT_RUN, frozenset(proofs)))
-    config.stash[UNKNOWN] = unknown
-    config.stash[COLLECTED] = collected
+        item.stash[_PROOFS], item.stash[_OUTCOMES] = set(marked(item)), []
+    config.stash[COLLECTED] = [_result(item) for item in items]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -71,13 +74,17 @@ def pytest_runtest_makereport(
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     target = session.config.getoption(OPTION)
-    if target and hasattr(session, "items"):
-        ran = (item for item in session.items if item.stash.get(_OUTCOMES, None))
-        add(Path(target), [_result(item) for item in ran if item.stash[_PROOFS]])
+    if target and COLLECTED in session.config.stash:
+        if session.config.option.collectonly:
+            results = session.config.stash[COLLECTED]
+        else:
+            results = [_result(item) for item in session.items if item.stash[_OUTCOMES]]
+        add(Path(target), [result for result in results if result.proofs])
 
 
 def _result(item: pytest.Item) -> Result:
-    worse = [one for one in item.stash[_OUTCOMES] if one != PASSED]
+    outcomes = item.stash[_OUTCOMES]
+    worse = [one for one in outcomes if one != PASSED] or ([] if outcomes else [NOT_RUN])
     proofs: set[Proof] = item.stash[_PROOFS]
     return Result(item.nodeid, worse[0] if worse else PASSED, frozenset(proofs))
 
