@@ -17,6 +17,7 @@ from conformance.resources import peers_root
 from conformance.runner.host import PSK, run_cells
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from conformance.lab import Lab
@@ -70,7 +71,9 @@ def opened(folder: Path, *arguments: str, keys: bool = True) -> list[str]:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("pairing", PAIRINGS, ids=" to ".join)
-def test_every_pairing_passes(run: Run, pairing: tuple[str, str], mode: str) -> None:
+def test_every_pairing_passes(
+    run: Run, pairing: tuple[str, str], mode: str, prove_cell: Callable[[Run, Record], None]
+) -> None:
     """The plain combination is claimed by all: SAs at both ends, ESP both ways, Delete."""
     record = record_of(run, pairing, mode)
     assert record.verdict is Verdict.PASS, (
@@ -78,8 +81,10 @@ def test_every_pairing_passes(run: Run, pairing: tuple[str, str], mode: str) -> 
     )
     assert record.traffic is not None
     assert (record.traffic.forward_decrypted, record.traffic.backward_decrypted) == (2, 2)
+    prove_cell(run, record)
 
 
+@pytest.mark.covers("exchange:2", "exchange:5", "exchange:32", "payload:D", by="tshark")
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("pairing", WITH_REFERENCE, ids=" to ".join)
 def test_tshark_decrypts_ike(run: Run, pairing: tuple[str, str], mode: str) -> None:

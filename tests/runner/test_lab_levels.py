@@ -14,7 +14,10 @@ from conformance.resources import peers_root
 from conformance.runner.host import run_cells
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conformance.lab import Lab
+    from conformance.record import Record
 
 pytestmark = pytest.mark.lab
 
@@ -50,10 +53,15 @@ def run(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.mark.parametrize(("name", "level"), CHANGES, ids="=".join)
 @pytest.mark.parametrize("pairing", PAIRINGS, ids=" to ".join)
 def test_a_level_passes_where_it_is_claimed(
-    run: Run, pairing: tuple[str, str], name: str, level: str
+    run: Run,
+    pairing: tuple[str, str],
+    name: str,
+    level: str,
+    prove_cell: Callable[[Run, Record], None],
 ) -> None:
     """What a peer claims passes; what it does not claim it refuses, in so many words."""
     cell: Cell = make_cell(MANIFESTS, pairing, PLAIN | {name: level})
     record = run.record(cell.id)
     expected = Verdict.UNSUPPORTED if cell.undeclared else Verdict.PASS
     assert record.verdict is expected, record.reason
+    prove_cell(run, record)
