@@ -9,7 +9,7 @@ from conformance.crypto.ciphers import CIPHERS, ESP_CIPHERS
 from conformance.crypto.dh import GROUPS
 from conformance.crypto.macs import MACS
 from conformance.crypto.prf import HASHES
-from conformance.ikev1.attributes import PHASE_1, PHASE_2
+from conformance.ikev1.attributes import ENCAPSULATION_MODES, PHASE_1, PHASE_2
 from conformance.ikev1.config import AUTH_METHODS
 from conformance.ikev1.constants import (
     CertificateEncoding,
@@ -32,7 +32,6 @@ _KEYS = ("", "128", "192", "256")
 _AEAD = {"ctr": 13, "ccm8": 14, "ccm12": 15, "ccm16": 16, "gcm8": 18, "gcm12": 19, "gcm16": 20}
 _GMAC = {128: 11, 192: 12, 256: 13}
 _AH = {"md5": 2, "sha1": 3, "sha256": 5, "sha384": 6, "sha512": 7, "ripemd160": 8, "aesxcbc": 9}
-_MODES = {"tunnel": 1, "transport": 2, "udp-tunnel": 3, "udp-transport": 4}
 
 
 def _labels(registry: type[NamedNumber]) -> dict[str, int]:
@@ -49,7 +48,7 @@ NAMES: Mapping[str, Mapping[str, int | str]] = {
     "hash": {name: row.ike_id for name, row in HASHES.items()},
     "auth": AUTH_METHODS,
     "group": {name: row.ike_id for name, row in GROUPS.items()},
-    "encap": _MODES,
+    "encap": {name: number for number, name in ENCAPSULATION_MODES.items()},
     "esp": {name: row.esp_id for name, row in ESP_CIPHERS.items()}
     | {f"aes{bits}{mode}": code for bits, (mode, code) in product(_KEYS, _AEAD.items())}
     | {f"aes{bits}gmac": 23 for bits in _KEYS}

@@ -28,7 +28,7 @@ key length 128, hash algorithm 4 (sha256), life type seconds, life duration 2880
          |  ID IPV4-ADDR 10.77.0.10
          |  HASH (32 octets)
          |  N INITIAL-CONTACT ISAKMP SPI 0011
-   0.004 |-- Quick Mode 1: HDR*, HASH, SA, NONCE -->|
+   0.004 |-- Quick Mode 1: HDR*, HASH, SA, NONCE, ID, ID  [RFC 2409 5.5] -->|
          |  SA proposal 1 ESP SPI 00000100 [transform 1 id 12: encapsulation mode tunnel, \
 authentication algorithm 5 (sha256)]
    0.005 |-- Transaction 1: HDR*, HASH, ATTR -->|
@@ -43,7 +43,8 @@ SHOWN = {
     *("payload:11", "payload:12", "payload:13", "payload:14", "protocol:1", "protocol:3"),
     *("attr1:1", "attr1:14", "attr1:2", "attr1:11", "attr1:12", "attr2:4", "attr2:5", "life:1"),
     *("vid:DPD", "id:1", "notify:24578", "configtype:3", "xauth:16527", "unity:28672", "cert:4"),
-    "feature:delete",
+    *("feature:delete", "feature:iv-chain", "feature:padding", "feature:client-ids", "encap:1"),
+    *("feature:lifetimes", "feature:initial-contact", "payload:0"),
 }
 
 
@@ -54,6 +55,29 @@ def test_a_transcript_shows_what_was_on_the_wire() -> None:
 def test_a_transcript_that_was_not_opened_shows_little() -> None:
     closed = "   0.0 |-- Quick Mode 1: HDR* -->|\n         |  not opened: no key\n"
     assert transcript_rows(closed) == {"exchange:32"}
+
+
+@pytest.mark.parametrize(
+    ("line", "rows"),
+    [
+        (
+            " Quick Mode 1: HDR*, HASH, SA, NONCE, KE  [RFC 2409 5.5] ",
+            {"feature:no-client-ids", "payload:4"},
+        ),
+        ("NAT-D (32 octets)", {"payload:20", "natt:nat-d"}),
+        ("NAT-D-DRAFT (32 octets)", {"payload:130", "natt:nat-d"}),
+        ("NAT-OA IPV4-ADDR 10.0.0.1", {"payload:21", "natt:nat-oa"}),
+        ("N R-U-THERE-ACK ISAKMP SPI 00", {"notify:36137", "feature:dpd"}),
+        ("ATTR REPLY 7 [ip4-address, ip4-dns]", {"config:1", "config:3", "feature:pull"}),
+        ("ATTR ACK 7 [ip4-address]", {"configtype:4", "feature:push"}),
+        (
+            "VID 90cb80913ebb696e086381b5ec427b1f (draft-ietf-ipsec-nat-t-ike-02\\n)",
+            {"vid:draft-ietf-ipsec-nat-t-ike-02\\n"},
+        ),
+    ],
+)
+def test_lines_of_transcripts(line: str, rows: set[str]) -> None:
+    assert rows <= transcript_rows(line)
 
 
 def test_a_combination_stands_for_its_levels() -> None:

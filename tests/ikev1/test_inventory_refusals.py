@@ -279,7 +279,7 @@ def test_phase_2_transforms_that_we_do_not_have(
 PHASE_2_VALUES = [
     (4, "encapsulation mode", 61440, "encap:61440"),
     *((5, "authentication algorithm", n, f"integ:{n}") for n in (3, 4, 10, 252)),
-    *((n, "", 1, f"attr2:{n}") for n in (7, 8, 9, 12, 13, 14, 15)),
+    *((n, "", 1, f"attr2:{n}") for n in (7, 8, 9, 10, 12, 13, 14, 15)),
 ]
 
 

@@ -44,6 +44,7 @@ def write_capture(path: Path, messages: list[dict[str, str]]) -> None:
     "exchange:32",
     "feature:client-ids",
     "feature:iv-chain",
+    "feature:transcript-keys",
     "payload:SA",
     "payload:P",
     "payload:T",
