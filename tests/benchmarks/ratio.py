@@ -5,14 +5,16 @@ from __future__ import annotations
 import gc
 from dataclasses import dataclass
 from statistics import median
-from time import perf_counter
+from time import process_time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROUNDS = 31
-"""Each way runs so often, in turns, so that both see the same weather."""
+"""Each way has so many turns, in alternation, so that both see the same weather."""
+TURN = 0.01
+"""Seconds that a turn lasts at least: a way that is fast is then as warm as one that is slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +30,30 @@ class Ratio:
         return self.ours / self.other
 
 
-def compare(ours: Callable[[], object], other: Callable[[], object], repeat: int = 1) -> Ratio:
-    """Time both in turns, ``repeat`` calls a turn, without the garbage collector."""
-    ours(), other()  # what is done once, such as filling caches, is not what is compared
-    times: tuple[list[float], list[float]] = ([], [])
+def compare(ours: Callable[[], object], other: Callable[[], object]) -> Ratio:
+    """Time both in turns, in seconds of this process alone and without the garbage collector."""
+    ways = [(work, _repetitions(work), list[float]()) for work in (ours, other)]
     for _ in range(ROUNDS):
-        for work, spent in zip((ours, other), times, strict=True):
-            spent.append(_time(work, repeat))
-    return Ratio(median(times[0]), median(times[1]))
+        for work, repeat, spent in ways:
+            spent.append(_time(work, repeat) / repeat)
+    return Ratio(*(median(spent) for *_, spent in ways))
+
+
+def _repetitions(work: Callable[[], object]) -> int:
+    """How often it is done in a turn."""
+    repeat = 1
+    while _time(work, repeat) < TURN:
+        repeat *= 2
+    return repeat
 
 
 def _time(work: Callable[[], object], repeat: int) -> float:
     gc.collect()
     gc.disable()
     try:
-        start = perf_counter()
+        start = process_time()
         for _ in range(repeat):
             work()
-        return (perf_counter() - start) / repeat
+        return process_time() - start
     finally:
         gc.enable()
