@@ -7,17 +7,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
+
+from conformance.ikev1.buffer import Layout, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from conformance.ikev1.buffer import Reader, Writer
+    from conformance.ikev1.buffer import Writer
 
 _AF_BASIC = 0x8000
 _BASIC_LIMIT = 0x10000
 _LONG = 4
 """Octets of a variable attribute, unless it needs more."""
+_BASIC_WORD = _AF_BASIC << 16
+_HEAD = Layout("HH")
 
 
 class Form(Enum):
@@ -54,17 +59,40 @@ class Attribute:
 
     def write(self, writer: Writer) -> None:
         """Append the attribute in its own form."""
-        writer.u16(self.type | (_AF_BASIC if self.basic else 0))
         if self.basic:
-            writer.octets(self.value)
+            writer.u16(self.type | _AF_BASIC)
         else:
-            with writer.block():
-                writer.octets(self.value)
+            writer.fields(_HEAD, self.type, len(self.value))
+        writer.octets(self.value)
 
     @property
     def number(self) -> int:
         """The value as an unsigned integer, whatever the form."""
         return int.from_bytes(self.value)
+
+
+def read_attributes(reader: Reader) -> tuple[Attribute, ...]:
+    """The attributes of a transform, up to its end; raises DecodeError."""
+    return _attributes(reader.rest())
+
+
+# Offers are made of few attributes and repeat the same lists; nothing in them is secret.
+
+
+@lru_cache(maxsize=256)
+def _attributes(octets: bytes) -> tuple[Attribute, ...]:
+    words = Reader(octets).words()
+    if min(words, default=0) >= _BASIC_WORD:
+        return tuple(map(_basic, words))
+    reader, attributes = Reader(octets), []
+    while reader.remaining:
+        attributes.append(Attribute.parse(reader))
+    return tuple(attributes)
+
+
+@lru_cache(maxsize=1024)
+def _basic(word: int) -> Attribute:
+    return Attribute.parse(Reader(word.to_bytes(4)))
 
 
 class AttributeRow(NamedTuple):

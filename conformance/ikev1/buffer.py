@@ -7,15 +7,34 @@ from __future__ import annotations
 
 import struct
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from conformance.ikev1.constants import PayloadType
 from conformance.ikev1.errors import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from conformance.ikev1.payloads.base import Payload
+
+GENERIC_SIZE = 4
+"""Octets of the generic payload header (RFC 2408 3.2)."""
+PAYLOAD_TYPES = tuple(PayloadType(number) for number in range(256))
+"""By the octet that stands for each."""
 
 _U16 = struct.Struct(">H")
 _U32 = struct.Struct(">I")
+_WORD_SIZE = 4
+
+
+class Layout(struct.Struct):
+    """Fields of fixed size that follow each other, as struct spells them."""
+
+    def __init__(self, fields: str) -> None:
+        super().__init__(">" + fields)
+
+
+_GENERIC = Layout("BBH")
 
 
 class Reader:
@@ -50,6 +69,21 @@ class Reader:
         """All octets not yet read, left unread."""
         return self._data[self._position : self._end]
 
+    def words(self) -> tuple[int, ...]:
+        """All octets not yet read as words of four; none where one is short. Leaves them unread."""
+        count, short = divmod(self.remaining, _WORD_SIZE)
+        words = struct.Struct(f">{0 if short else count}I")
+        return words.unpack_from(self._data, self._position)
+
+    def fields(self, layout: Layout) -> tuple[Any, ...]:
+        """The fields of a layout."""
+        start = self._position
+        end = start + layout.size
+        if end > self._end:
+            raise self._missing(layout.size)
+        self._position = end
+        return layout.unpack_from(self._data, start)
+
     def u8(self) -> int:
         """An unsigned octet."""
         return self._data[self._advance(1)]
@@ -69,12 +103,49 @@ class Reader:
 
     @contextmanager
     def block(self, size: int) -> Iterator[Reader]:
-        """A reader over the next size octets, which must have read them all when the block ends."""
-        start = self._advance(size)
-        inner = Reader(self._data, start, self._position)
-        yield inner
-        if inner.remaining:
-            raise DecodeError(f"{inner.remaining} octets left over in a block of {size}")
+        """Confines reading to the next size octets, which must all be read when the block ends."""
+        end, start = self._end, self._advance(size)
+        self._position, self._end = start, self._position
+        yield self
+        if self.remaining:
+            raise self._left_over()
+        self._end = end
+
+    def chain(self, first: PayloadType, only: str = "") -> Iterator[PayloadType]:
+        """The types of a chain, reading confined to the body of each, which must be read whole.
+
+        ```
+        | Next Payload  |   RESERVED    |         Payload Length        |
+        ```
+        In a chain of one type only is their name.
+        """
+        following, end = first, self._end
+        while following is not PayloadType.NONE:
+            payload_type = following
+            if only and payload_type is not first:
+                raise DecodeError(f"payload {payload_type.label} among {only}")
+            start = self._position + GENERIC_SIZE
+            if start > end:
+                raise self._missing(GENERIC_SIZE)
+            number, reserved, length = _GENERIC.unpack_from(self._data, self._position)
+            body_end = start - GENERIC_SIZE + length
+            if reserved or not start <= body_end <= end:
+                raise self._bad_header(reserved, length)
+            self._position, self._end, following = start, body_end, PAYLOAD_TYPES[number]
+            yield payload_type
+            if self._position != body_end:
+                raise self._left_over()
+            self._end = end
+
+    def _left_over(self) -> DecodeError:
+        return DecodeError(f"{self.remaining} octets left over in a block")
+
+    def _bad_header(self, reserved: int, length: int) -> DecodeError:
+        if reserved:
+            return DecodeError(f"reserved octet of a generic header is {reserved}")
+        if length < GENERIC_SIZE:
+            return DecodeError(f"payload length {length} is shorter than the generic header")
+        return self._missing(length - GENERIC_SIZE)
 
     def _advance(self, count: int) -> int:
         start = self._position
@@ -104,6 +175,10 @@ class Writer:
         """Append octets as they are."""
         self._data += data
 
+    def fields(self, layout: Layout, *values: Any) -> None:
+        """Append the fields of a layout."""
+        self._data += layout.pack(*values)
+
     def u8(self, value: int) -> None:
         """Append one octet."""
         self._data.append(value)
@@ -125,5 +200,17 @@ class Writer:
         position = len(self._data)
         self._data += b"\0\0"
         yield
-        size = len(self._data) - position - 2 + extra
-        _U16.pack_into(self._data, position, size)
+        self._fill(position, extra)
+
+    def chain(self, payloads: Sequence[Payload]) -> None:
+        """Append payloads, each behind a generic header that names the next (RFC 2408 3.2)."""
+        following = [*(payload.payload_type for payload in payloads[1:]), PayloadType.NONE]
+        for payload, next_payload in zip(payloads, following, strict=False):
+            position = len(self._data) + 2
+            self._data += _GENERIC.pack(next_payload, 0, 0)
+            payload.write(self)
+            self._fill(position, extra=GENERIC_SIZE)
+
+    def _fill(self, position: int, extra: int) -> None:
+        """Write the length of what follows its two octets, plus extra, into them."""
+        _U16.pack_into(self._data, position, len(self._data) - position - 2 + extra)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.ikev1.attributes import Attribute
+from conformance.ikev1.buffer import GENERIC_SIZE
 from conformance.ikev1.constants import ExchangeType
 from conformance.ikev1.errors import LocalError
 from conformance.ikev1.payloads import (
@@ -22,7 +23,6 @@ from conformance.ikev1.payloads import (
     SecurityAssociation,
     Signature,
 )
-from conformance.ikev1.payloads.chain import HEADER_SIZE as GENERIC_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -116,7 +116,7 @@ def _altered_sa(payload: SecurityAssociation) -> SecurityAssociation:
     transform = proposal.transforms[0]
     first = transform.attributes[0]
     altered = replace(first, value=(first.number + 1).to_bytes(len(first.value)))
-    transform = replace(transform, attributes=(altered, *transform.attributes[1:]))
+    transform = transform._replace(attributes=(altered, *transform.attributes[1:]))
     return replace(payload, proposals=(replace(proposal, transforms=(transform,)),))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from conformance.ikev1.buffer import GENERIC_SIZE
 from conformance.ikev1.constants import ExchangeType, NotifyType, PayloadType
 from conformance.ikev1.errors import DecodeError, LocalError, PeerError
 from conformance.ikev1.message import (
@@ -21,7 +22,6 @@ from conformance.ikev1.message import (
     write_datagram,
 )
 from conformance.ikev1.payloads import Fragment
-from conformance.ikev1.payloads.chain import HEADER_SIZE as GENERIC_SIZE
 from conformance.ikev1.vendor_ids import VENDOR_IDS
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from conformance.crypto.ciphers import CIPHERS, decrypt_cbc, encrypt_cbc
-from conformance.ikev1.buffer import Reader, Writer
+from conformance.ikev1.buffer import GENERIC_SIZE, PAYLOAD_TYPES, Layout, Reader, Writer
 from conformance.ikev1.constants import (
     FLAG_ENCRYPTION,
     VERSION_1_0,
@@ -19,8 +19,6 @@ from conformance.ikev1.constants import (
 )
 from conformance.ikev1.errors import DecodeError
 from conformance.ikev1.payloads import Payload, parse_payload
-from conformance.ikev1.payloads.chain import HEADER_SIZE as GENERIC_SIZE
-from conformance.ikev1.payloads.chain import read_generic, write_generic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +35,9 @@ NON_ESP_MARKER = bytes(4)
 """In front of IKE on port 4500, where ESP has an SPI (RFC 3948 2.2)."""
 
 P = TypeVar("P")
+
+_HEADER = Layout("8s8sBBBBII")
+_EXCHANGE_TYPES = tuple(ExchangeType(number) for number in range(256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +66,25 @@ class Header:
     @classmethod
     def parse(cls, reader: Reader) -> Header:
         """Read the header alone; raises DecodeError."""
-        cookie_i, cookie_r = reader.octets(COOKIE_SIZE), reader.octets(COOKIE_SIZE)
-        next_payload, version = PayloadType(reader.u8()), reader.u8()
-        exchange, flags = ExchangeType(reader.u8()), reader.u8()
-        message_id, length = reader.u32(), reader.u32()
+        cookie_i, cookie_r, following, version, number, flags, message_id, length = reader.fields(
+            _HEADER
+        )
+        exchange, next_payload = _EXCHANGE_TYPES[number], PAYLOAD_TYPES[following]
         return cls(cookie_i, cookie_r, exchange, message_id, flags, next_payload, version, length)
 
     def write(self, writer: Writer) -> None:
         """Append the header."""
-        writer.octets(self.cookie_i)
-        writer.octets(self.cookie_r)
-        writer.u8(self.next_payload)
-        writer.u8(self.version)
-        writer.u8(self.exchange)
-        writer.u8(self.flags)
-        writer.u32(self.message_id)
-        writer.u32(self.length)
+        writer.fields(
+            _HEADER,
+            self.cookie_i,
+            self.cookie_r,
+            self.next_payload,
+            self.version,
+            self.exchange,
+            self.flags,
+            self.message_id,
+            self.length,
+        )
 
     @property
     def encrypted(self) -> bool:
@@ -184,14 +188,11 @@ def parse_message(
 
 
 def _parse_chain(header: Header, body: bytes) -> Message:
-    reader, following = Reader(body), header.next_payload
+    reader = Reader(body)
     payloads, bodies = [], []
-    while following is not PayloadType.NONE:
-        payload_type = following
-        following, block = read_generic(reader)
-        with block as inner:
-            bodies.append(inner.peek())
-            payloads.append(parse_payload(payload_type, inner))
+    for payload_type in reader.chain(header.next_payload):
+        bodies.append(reader.peek())
+        payloads.append(parse_payload(payload_type, reader))
     padding = reader.rest()
     if padding and not header.encrypted and not _aligns(body, padding):
         raise DecodeError(f"{len(padding)} octets after the last payload")
@@ -207,10 +208,7 @@ def _aligns(body: bytes, padding: bytes) -> bool:
 def write_chain(payloads: Sequence[Payload]) -> bytes:
     """All payloads, each behind a generic header that names the next."""
     writer = Writer()
-    following = [*(payload.payload_type for payload in payloads[1:]), PayloadType.NONE]
-    for payload, next_payload in zip(payloads, following, strict=False):
-        with write_generic(writer, next_payload):
-            payload.write(writer)
+    writer.chain(payloads)
     return writer.data
 
 

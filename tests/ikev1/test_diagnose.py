@@ -177,7 +177,7 @@ def answer(change: object = None) -> SecurityAssociation:
 
 def first_transform(proposal: Proposal, **changes: object) -> Proposal:
     """The proposal with its one transform changed."""
-    transform = replace(proposal.transforms[0], **changes)  # type: ignore[arg-type]
+    transform = proposal.transforms[0]._replace(**changes)  # type: ignore[arg-type]
     return replace(proposal, transforms=(transform,))
 
 

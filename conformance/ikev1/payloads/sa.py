@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from conformance.ikev1.attributes import Attribute
+from conformance.ikev1.attributes import read_attributes
+from conformance.ikev1.buffer import Layout
 from conformance.ikev1.constants import SIT_IDENTITY_ONLY, Doi, PayloadType, Protocol
 from conformance.ikev1.errors import DecodeError
-from conformance.ikev1.payloads.chain import read_generic, write_generic
 
 if TYPE_CHECKING:
+    from conformance.ikev1.attributes import Attribute
     from conformance.ikev1.buffer import Reader, Writer
 
+_TRANSFORM = Layout("BBH")
+_PROPOSAL = Layout("BBBB")
+_SITUATION = Layout("II")
+_PROTOCOLS = tuple(Protocol(number) for number in range(256))
 
-@dataclass(frozen=True, slots=True)
-class Transform:
+
+class Transform(NamedTuple):
     """One way to protect.
 
     ```
@@ -30,20 +35,20 @@ class Transform:
     attributes: tuple[Attribute, ...]
     reserved: int = 0
 
+    @property
+    def payload_type(self) -> PayloadType:
+        """Its number in the chain of a proposal."""
+        return PayloadType.T
+
     @classmethod
     def parse(cls, reader: Reader) -> Transform:
         """Read the whole body; raises DecodeError."""
-        number, transform_id, reserved = reader.u8(), reader.u8(), reader.u16()
-        attributes = []
-        while reader.remaining:
-            attributes.append(Attribute.parse(reader))
-        return cls(number, transform_id, tuple(attributes), reserved)
+        number, transform_id, reserved = reader.fields(_TRANSFORM)
+        return cls(number, transform_id, read_attributes(reader), reserved)
 
     def write(self, writer: Writer) -> None:
         """Append the body."""
-        writer.u8(self.number)
-        writer.u8(self.transform_id)
-        writer.u16(self.reserved)
+        writer.fields(_TRANSFORM, self.number, self.transform_id, self.reserved)
         for attribute in self.attributes:
             attribute.write(writer)
 
@@ -58,6 +63,7 @@ class Proposal:
     ```
     """
 
+    payload_type: ClassVar[PayloadType] = PayloadType.P
     number: int
     """Proposals of the same number are meant together, of different numbers as alternatives."""
     protocol: Protocol
@@ -68,36 +74,20 @@ class Proposal:
     @classmethod
     def parse(cls, reader: Reader) -> Proposal:
         """Read the whole body; raises DecodeError."""
-        number, protocol = reader.u8(), Protocol(reader.u8())
-        spi_size, count = reader.u8(), reader.u8()
+        number, protocol, spi_size, count = reader.fields(_PROPOSAL)
         spi = reader.octets(spi_size)
-        transforms = []
-        following = PayloadType.T if reader.remaining else PayloadType.NONE
-        while following is PayloadType.T:
-            following, body = read_generic(reader)
-            with body as inner:
-                transforms.append(Transform.parse(inner))
-        _check_end(following, len(transforms), count)
-        return cls(number, protocol, spi, tuple(transforms))
+        chain = reader.chain(PayloadType.T, "transforms") if reader.remaining else ()
+        transforms = tuple([Transform.parse(reader) for _ in chain])
+        if len(transforms) != count:
+            raise DecodeError(f"{count} transforms announced, {len(transforms)} there")
+        return cls(number, _PROTOCOLS[protocol], spi, transforms)
 
     def write(self, writer: Writer) -> None:
         """Append the body."""
-        writer.u8(self.number)
-        writer.u8(self.protocol)
-        writer.u8(len(self.spi))
-        writer.u8(len(self.transforms))
+        sizes = len(self.spi), len(self.transforms)
+        writer.fields(_PROPOSAL, self.number, self.protocol, *sizes)
         writer.octets(self.spi)
-        for index, transform in enumerate(self.transforms, 1):
-            last = index == len(self.transforms)
-            with write_generic(writer, PayloadType.NONE if last else PayloadType.T):
-                transform.write(writer)
-
-
-def _check_end(following: PayloadType, found: int, count: int) -> None:
-    if following is not PayloadType.NONE:
-        raise DecodeError(f"payload {following.label} among transforms")
-    if found != count:
-        raise DecodeError(f"{count} transforms announced, {found} there")
+        writer.chain(self.transforms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,24 +111,15 @@ class SecurityAssociation:
     @classmethod
     def parse(cls, reader: Reader) -> SecurityAssociation:
         """Read the whole body; raises DecodeError."""
-        doi, situation = Doi(reader.u32()), reader.u32()
+        number, situation = reader.fields(_SITUATION)
+        doi = Doi(number)
         if doi is not Doi.IPSEC or situation != SIT_IDENTITY_ONLY:
             return cls((), doi, situation, reader.rest())
-        proposals, following = [], PayloadType.P
-        while following is PayloadType.P:
-            following, body = read_generic(reader)
-            with body as inner:
-                proposals.append(Proposal.parse(inner))
-        if following is not PayloadType.NONE:
-            raise DecodeError(f"payload {following.label} among proposals")
-        return cls(tuple(proposals), doi, situation)
+        chain = reader.chain(PayloadType.P, "proposals")
+        return cls(tuple([Proposal.parse(reader) for _ in chain]), doi, situation)
 
     def write(self, writer: Writer) -> None:
         """Append the body."""
-        writer.u32(self.doi)
-        writer.u32(self.situation)
-        for index, proposal in enumerate(self.proposals, 1):
-            last = index == len(self.proposals)
-            with write_generic(writer, PayloadType.NONE if last else PayloadType.P):
-                proposal.write(writer)
+        writer.fields(_SITUATION, self.doi, self.situation)
+        writer.chain(self.proposals)
         writer.octets(self.opaque)
