@@ -128,10 +128,10 @@ class Reader:
             if start > end:
                 raise self._missing(GENERIC_SIZE)
             number, reserved, length = _GENERIC.unpack_from(self._data, self._position)
-            body_end = start - GENERIC_SIZE + length
+            self._position, body_end = start, start - GENERIC_SIZE + length
             if reserved or not start <= body_end <= end:
                 raise self._bad_header(reserved, length)
-            self._position, self._end, following = start, body_end, PAYLOAD_TYPES[number]
+            self._end, following = body_end, PAYLOAD_TYPES[number]
             yield payload_type
             if self._position != body_end:
                 raise self._left_over()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, overload
 
 from conformance.crypto.ciphers import CIPHERS
 from conformance.crypto.dh import GROUPS
@@ -37,7 +38,7 @@ from conformance.ikev1.payloads.base import OpaquePayload
 from conformance.ikev1.payloads.data import Hash, KeyExchange, Nonce, Signature
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _Names = dict[int, dict[int, str]]
 
@@ -59,6 +60,37 @@ def describe_payload(payload: Payload) -> str:
     """One line for any payload; values of secrets never appear, for there are none on the wire."""
     describer = _DESCRIBERS.get(type(payload))
     return describer(payload) if describer else payload.payload_type.label
+
+
+class Lines(Sequence[str]):
+    """One line for each payload of a message, made whenever somebody reads them."""
+
+    __slots__ = ("_payloads",)
+
+    def __init__(self, payloads: Sequence[Payload]) -> None:
+        self._payloads = payloads
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[str, ...]: ...
+    def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
+        return tuple(self)[index]
+
+    def __iter__(self) -> Iterator[str]:
+        return map(describe_payload, self._payloads)
+
+    def __len__(self) -> int:
+        return len(self._payloads)
+
+    def __eq__(self, other: object) -> bool:
+        return tuple(self) == (tuple(other) if isinstance(other, Lines) else other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
 
 
 def _attribute(table: AttributeTable, names: _Names, attribute: Attribute) -> str:

@@ -10,6 +10,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from conformance.crypto.group import GroupParameters
     from conformance.ikev1.constants import ExchangeType, NotifyType, Protocol
     from conformance.ikev1.errors import Divergence
@@ -241,7 +243,7 @@ class MessageSent:
     cookie_i: bytes
     cookie_r: bytes
     encrypted: bool
-    payloads: tuple[str, ...]
+    payloads: Sequence[str]
     """One line of text for each payload."""
     repeated: bool
     """A retransmission, or the answer to one."""
@@ -259,7 +261,7 @@ class MessageReceived:
     cookie_i: bytes
     cookie_r: bytes
     encrypted: bool
-    payloads: tuple[str, ...]
+    payloads: Sequence[str]
     """One line of text for each payload; empty where decryption gave no payloads."""
     repeated: bool
     """Identical to one received before."""

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, ClassVar
 
 from conformance.ikev1.constants import ExchangeType, NotifyType, PayloadType
-from conformance.ikev1.describe import describe_payload
+from conformance.ikev1.describe import Lines
 from conformance.ikev1.deviations import Position
 from conformance.ikev1.errors import DecodeError, PeerError
 from conformance.ikev1.events import (
@@ -145,7 +145,7 @@ class Exchange:
             self.cookie_i,
             self.cookie_r,
             step.protected,
-            tuple(describe_payload(payload) for payload in payloads),
+            Lines(payloads),
             repeated=False,
             plain=chain,
             datagram=seams.wire(position, datagram),
@@ -287,7 +287,7 @@ class Exchange:
                 header.cookie_i,
                 header.cookie_r,
                 header.encrypted,
-                tuple(describe_payload(payload) for payload in payloads),
+                Lines(payloads),
                 repeated=repeated,
                 plain=message.chain if message else b"",
                 datagram=data,
