@@ -185,12 +185,13 @@ def encode_lifetimes(
 
 def life_durations(table: AttributeTable, attributes: Iterable[Attribute]) -> dict[int, list[int]]:
     """Durations by life type, 1 for seconds and 2 for kilobytes; each follows its type."""
+    numbers = {row.name: row.number for row in table}
+    life_type, life_duration = numbers["life type"], numbers["life duration"]
     kind, found = 1, {1: list[int](), 2: list[int]()}
     for attribute in attributes:
-        name = name_of(table, attribute.type)
-        if name == "life type":
+        if attribute.type == life_type:
             kind = attribute.number
-        elif name == "life duration":
+        elif attribute.type == life_duration:
             found.setdefault(kind, []).append(attribute.number)
     return found
 

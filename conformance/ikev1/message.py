@@ -5,7 +5,7 @@ RFC 2408 3.1 and 3.2, RFC 2409 Appendix B.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from conformance.crypto.ciphers import CIPHERS, decrypt_cbc, encrypt_cbc
@@ -72,8 +72,8 @@ class Header:
         exchange, next_payload = _EXCHANGE_TYPES[number], PAYLOAD_TYPES[following]
         return cls(cookie_i, cookie_r, exchange, message_id, flags, next_payload, version, length)
 
-    def write(self, writer: Writer) -> None:
-        """Append the header."""
+    def write(self, writer: Writer, flags: int, length: int) -> None:
+        """Append the header with the flags and length that its message turned out to have."""
         writer.fields(
             _HEADER,
             self.cookie_i,
@@ -81,9 +81,9 @@ class Header:
             self.next_payload,
             self.version,
             self.exchange,
-            self.flags,
+            flags,
             self.message_id,
-            self.length,
+            length,
         )
 
     @property
@@ -115,7 +115,7 @@ class CipherState:
         """Pad with zeros to whole blocks (RFC 2409 Appendix B) and encrypt."""
         padded = plain + bytes(-len(plain) % self.block_size)
         data = encrypt_cbc(self.cipher, self.key, self.iv, padded)
-        return data, replace(self, iv=data[-self.block_size :])
+        return data, CipherState(self.cipher, self.key, data[-self.block_size :])
 
     def decrypt(self, data: bytes) -> tuple[bytes, CipherState]:
         """Decrypt whole blocks; raises DecodeError where there are none or half of one."""
@@ -125,7 +125,7 @@ class CipherState:
                 NotifyType.UNEQUAL_PAYLOAD_LENGTHS,
             )
         plain = decrypt_cbc(self.cipher, self.key, self.iv, data)
-        return plain, replace(self, iv=data[-self.block_size :])
+        return plain, CipherState(self.cipher, self.key, data[-self.block_size :])
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +228,6 @@ def write_datagram(
         chain, state = state.encrypt(chain)
         flags |= FLAG_ENCRYPTION
     writer = Writer()
-    replace(header, flags=flags, length=HEADER_SIZE + len(chain)).write(writer)
+    header.write(writer, flags, HEADER_SIZE + len(chain))
     writer.octets(chain)
     return writer.data, state

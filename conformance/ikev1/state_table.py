@@ -98,8 +98,10 @@ class Rule(NamedTuple):
         if self.encrypted not in {None, message.header.encrypted}:
             must = "must" if self.encrypted else "must not"
             raise PeerError(NotifyType.INVALID_FLAGS, f"the message {must} be encrypted")
-        types = [payload.payload_type for payload in message.payloads]
-        if tuple(types[: len(self.leading)]) != self.leading:
+        types = tuple([payload.payload_type for payload in message.payloads])
+        if types == self.leading + self.required:
+            return
+        if types[: len(self.leading)] != self.leading:
             raise PeerError(
                 NotifyType.PAYLOAD_MALFORMED, f"the message must begin with {_list(self.leading)}"
             )
