@@ -16,6 +16,7 @@ from conformance.ikev1.config import Config, Identification, Phase1Proposal, Pha
 from conformance.ikev1.endpoint import Endpoint
 from conformance.ikev1.message import Header, parse_header, parse_message, write_chain
 from conformance.ikev1.message import write_datagram as write
+from conformance.ikev1.payloads import SecurityAssociation
 
 if TYPE_CHECKING:
     from conformance.ikev1.message import Message
@@ -31,14 +32,20 @@ SCAPY_HASHES = {"sha256": "SHA2-256", "sha1": "SHA"}
 SCAPY_GROUPS = {"modp2048": "2048MODPgr", "modp1536": "1536MODPgr", "modp1024": "1024MODPgr"}
 
 
-def sample() -> bytes:
-    """The first message of a Main Mode with ten transforms, as an endpoint sends it."""
+def sample(first_lifetime: int | None = None) -> bytes:
+    """The first message of a Main Mode with ten transforms, as an endpoint sends it.
+
+    All offer the usual lifetime, or each a lifetime of its own from the first one on.
+    """
     identity = Identification.ipv4_addr("10.0.0.1")
     config = Config(
         psk=b"unused",
         local_id=identity,
         remote_id=identity,
-        phase1=tuple(Phase1Proposal(*offer) for offer in OFFERS),
+        phase1=tuple(
+            Phase1Proposal(*offer, lifetime_seconds=first_lifetime + n if first_lifetime else 28800)
+            for n, offer in enumerate(OFFERS)
+        ),
         phase2=(Phase2Proposal("aes128", "sha256", "tunnel", None),),
         local_selector=identity,
         remote_selector=identity,
@@ -46,6 +53,15 @@ def sample() -> bytes:
     endpoint = Endpoint(config, ("10.0.0.2", 500), random=seeded_random(1))
     endpoint.initiate(0.0)
     return endpoint.datagrams_to_send(0.0)[0][0]
+
+
+def check(data: bytes) -> None:
+    """That both parsers find all there is, and that what we build is what we parsed."""
+    message = parse(data)
+    transforms = message.one(SecurityAssociation).proposals[0].transforms
+    assert [len(one.attributes) for one in transforms] == [7] * len(OFFERS)
+    assert [len(one) for one in parse_scapy(data)] == [7] * len(OFFERS)
+    assert build(message) == data
 
 
 def parse(data: bytes) -> Message:
@@ -62,9 +78,9 @@ def build(message: Message) -> bytes:
     return write(fresh, write_chain(message.payloads))[0]
 
 
-def parse_scapy(data: bytes) -> list[object]:
+def parse_scapy(data: bytes) -> list[list[object]]:
     """Parse a datagram down to the last transform's attributes."""
-    transforms: list[object] = []
+    transforms: list[list[object]] = []
     layer = ISAKMP(data)[ISAKMP_payload_Proposal].trans
     while isinstance(layer, ISAKMP_payload_Transform):
         transforms.append(layer.transforms)
