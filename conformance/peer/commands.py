@@ -94,7 +94,7 @@ async def _transcript(peer: ReferencePeer, request: Named) -> Answer:
 
 async def _events(peer: ReferencePeer, request: Events) -> Answer:
     events = peer.connection(request.name).history.events
-    return {"events": events[request.since :], "next": len(events)}
+    return {"events": events.since(request.since), "next": events.total}
 
 
 async def _terminate(peer: ReferencePeer, request: Await) -> Answer:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, overload
 
 from conformance.ikev1.events import (
     ExchangeFailed,
@@ -13,7 +15,7 @@ from conformance.ikev1.events import (
     NotifyReceived,
     NotifySent,
 )
-from conformance.peer.facts import event_fact
+from conformance.peer.facts import Fact, event_fact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,20 +23,55 @@ if TYPE_CHECKING:
     from conformance.ikev1.errors import Divergence
     from conformance.ikev1.events import Event
     from conformance.ipsec.engine import AuditEvent
-    from conformance.peer.facts import Fact, PeerEvent
+    from conformance.peer.facts import PeerEvent
+
+
+MOST = 20_000
+"""Entries of each kind that are kept, so that no remote can fill the memory."""
+
+
+class Entries(Sequence[Fact]):
+    """The newest facts of a kind, numbered from the first that there ever was."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._kept: deque[Fact] = deque(maxlen=most)
+        self.total = 0
+        """How many there ever were."""
+
+    def append(self, fact: Fact) -> None:
+        """Keep one more, perhaps in the place of the oldest."""
+        self._kept.append(fact)
+        self.total += 1
+
+    def since(self, number: int) -> list[Fact]:
+        """Those from a number on that are still kept."""
+        gone = self.total - len(self._kept)
+        return list(self._kept)[max(number - gone, 0) :]
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @overload
+    def __getitem__(self, index: int) -> Fact: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Fact]: ...
+
+    def __getitem__(self, index: int | slice) -> Fact | list[Fact]:
+        return list(self._kept)[index]
 
 
 @dataclass(slots=True)
 class History:
-    """Lists of facts in the order they happened; times are seconds since the epoch."""
+    """Facts in the order they happened; times are seconds since the epoch."""
 
-    messages: list[Fact] = field(default_factory=list)
-    events: list[Fact] = field(default_factory=list)
+    messages: Entries = field(default_factory=Entries)
+    events: Entries = field(default_factory=Entries)
     """All but the messages, each with its name as ``event``."""
-    notifies: list[Fact] = field(default_factory=list)
-    rejections: list[Fact] = field(default_factory=list)
-    failures: list[Fact] = field(default_factory=list)
-    drops: list[Fact] = field(default_factory=list)
+    notifies: Entries = field(default_factory=Entries)
+    rejections: Entries = field(default_factory=Entries)
+    failures: Entries = field(default_factory=Entries)
+    drops: Entries = field(default_factory=Entries)
 
     def note(self, event: Event | PeerEvent, time: float) -> None:
         """Keep what the event tells, in every list where it belongs."""
@@ -62,8 +99,8 @@ class History:
         self.failures.append({"time": time, "reason": reason, "divergence": None})
 
     def facts(self) -> Fact:
-        """Every list by its name."""
-        return asdict(self)
+        """Every kind by its name."""
+        return {one.name: list(getattr(self, one.name)) for one in fields(self)}
 
 
 def divergence_fact(divergence: Divergence | None) -> dict[str, str] | None:

@@ -21,24 +21,29 @@ class Mark:
     @classmethod
     def at(cls, history: History, installed: int) -> Mark:
         """Where they end now."""
-        return cls(installed, len(history.failures), len(history.rejections), len(history.notifies))
+        return cls(
+            installed,
+            history.failures.total,
+            history.rejections.total,
+            history.notifies.total,
+        )
 
     def has_ended(self, history: History, installed: int) -> bool:
         """Whether SAs were installed or something has failed since."""
-        return installed > self.installed or len(history.failures) > self.failures
+        return installed > self.installed or history.failures.total > self.failures
 
     def outcome(
         self, history: History, installed: int, *, in_time: bool, seconds: float
     ) -> dict[str, Any]:
         """Established or why not, every notify since, and the first value that differed."""
         established = installed > self.installed
-        told = [*history.rejections[self.rejections :], *history.failures[self.failures :]]
+        told = [*history.rejections.since(self.rejections), *history.failures.since(self.failures)]
         reason = told[-1]["reason"] if told else f"no result within {seconds:g} s"
         differing = [fact["divergence"] for fact in told if fact["divergence"]]
         return {
             "established": established,
             "timed_out": not in_time,
             "failure": None if established else reason,
-            "notifies": [fact["type"] for fact in history.notifies[self.notifies :]],
+            "notifies": [fact["type"] for fact in history.notifies.since(self.notifies)],
             "divergence": None if established or not differing else differing[-1],
         }

@@ -23,6 +23,7 @@ from conformance.ikev1.events import (
 )
 from conformance.ipsec.drops import DropReason
 from conformance.ipsec.engine import AuditEvent
+from conformance.peer.history import Entries
 from conformance.peer.log import describe_drop, describe_event, log_to
 from conformance.peer.sas import network_of
 
@@ -143,3 +144,18 @@ def test_an_address_that_is_none_is_refused() -> None:
     shown = CliRunner().invoke(peer_command, arguments)
     assert shown.exit_code == 2
     assert "10.1" in shown.output
+
+
+def test_history_keeps_the_newest_and_counts_them_all() -> None:
+    entries = Entries(3)
+    for number in range(5):
+        entries.append({"number": number})
+    assert (entries.total, len(entries)) == (5, 3)
+    assert [one["number"] for one in entries] == [2, 3, 4]
+    assert [[one["number"] for one in entries.since(start)] for start in (0, 2, 4, 5, 9)] == [
+        [2, 3, 4],
+        [2, 3, 4],
+        [4],
+        [],
+        [],
+    ]
