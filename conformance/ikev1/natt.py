@@ -134,13 +134,13 @@ class NatTraversal:
         self.we_are_behind = not hmac.compare_digest(hashes[0], ours)
         matches = [hmac.compare_digest(one, theirs) for one in hashes[1:]]
         self.peer_is_behind, self.checked = not any(matches), True
-        exchange.context.events.append(
-            PathProbed(self.flavour.name, self.we_are_behind, self.peer_is_behind)
-        )
         low = exchange.address not in exchange.context.marked
         if self.detected and exchange.role is Role.INITIATOR and low:
             exchange.address = (exchange.address[0], NATT_PORT)
             exchange.context.marked.add(exchange.address)
+        exchange.context.events.append(
+            PathProbed(self.flavour.name, self.we_are_behind, self.peer_is_behind)
+        )
 
     def original_addresses(self, remote: Address, role: Role) -> tuple[NatOriginalAddress, ...]:
         """NAT-OAi and NAT-OAr as we know them (RFC 3947 5.2)."""
