@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any, TypeVar
 
@@ -53,19 +53,29 @@ def _parts(kind: Any) -> tuple[Any, ...]:
     return getattr(kind, "__args__", (kind,))
 
 
+def said(given: msgspec.Struct, **read: Any) -> dict[str, Any]:
+    """The fields that say something, ``read`` in the place of those of the same names."""
+    return {
+        one.name: read.get(one.name, value)
+        for one in msgspec.structs.fields(given)
+        for value in (getattr(given, one.name),)
+        if one.required or value != _default(one)
+    }
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default
+
+
 def build(kind: type[T], given: Mapping[str, Any]) -> T:
-    """A dataclass of the core from fields of its names.
-
-    A field that it lacks is left out where it says nothing; LocalError where it says something.
-    """
+    """A dataclass of the core from fields of its names; LocalError for one that it lacks."""
     known = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
-    for name, value in given.items():
-        if name not in known and value:
+    for name in given:
+        if name not in known:
             raise LocalError(f"{name} is not supported")
-    said = {name: value for name, value in given.items() if _differs(known.get(name), value)}
-    return kind(**said)
-
-
-def _differs(field: Field[Any] | None, value: object) -> bool:
-    """Whether a value has to be passed on."""
-    return field is not None and (field.default is MISSING or value != field.default)
+    for name, one in known.items():
+        if name not in given and one.default is one.default_factory is MISSING:
+            raise LocalError(f"{name} is needed")
+    return kind(**given)

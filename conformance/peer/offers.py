@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -11,8 +12,11 @@ from conformance.crypto.certificates import Certificate
 from conformance.ikev1.config import Phase1Proposal, Phase2Proposal
 from conformance.ikev1.credentials import Credentials
 from conformance.ikev1.policies import ModeConfigPolicy, XauthPolicy
-from conformance.peer.fields import Fields, build
+from conformance.peer.fields import Fields, build, said
 from conformance.peer.values import write_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Phase1(Fields, frozen=True, kw_only=True):
@@ -29,7 +33,7 @@ class Phase1(Fields, frozen=True, kw_only=True):
 
     def proposal(self) -> Phase1Proposal:
         """As an endpoint takes it; LocalError for unknown names."""
-        return build(Phase1Proposal, msgspec.structs.asdict(self))
+        return build(Phase1Proposal, said(self))
 
 
 class Phase2(Fields, frozen=True, kw_only=True):
@@ -55,12 +59,8 @@ class Phase2(Fields, frozen=True, kw_only=True):
 
     def proposal(self) -> Phase2Proposal:
         """As an endpoint takes it; LocalError for unknown names."""
-        given = msgspec.structs.asdict(self) | {"pfs": None if self.pfs == "none" else self.pfs}
-        said = {name: value for name, value in given.items() if value or name not in _OPTIONAL}
-        return build(Phase2Proposal, said)
-
-
-_OPTIONAL = ("ah_integrity", "compression", "esn")
+        pfs = None if self.pfs == "none" else self.pfs
+        return build(Phase2Proposal, said(self) | {"pfs": pfs})
 
 
 class Certified(Fields, frozen=True, kw_only=True):
@@ -69,8 +69,9 @@ class Certified(Fields, frozen=True, kw_only=True):
     Certificates and revocation lists are DER, keys are PEM and not encrypted.
     """
 
-    private_key: bytes
-    certificate: bytes
+    private_key: bytes | None = None
+    """None where hybrid authentication lets us prove ourselves by XAUTH alone."""
+    certificate: bytes | None = None
     authority: bytes | None = None
     """The one trusted issuer; None where the peer's key is known beforehand."""
     chain: tuple[bytes, ...] = ()
@@ -92,22 +93,21 @@ class Certified(Fields, frozen=True, kw_only=True):
 
     def credentials(self) -> Credentials:
         """As an endpoint takes them; raises ValueError for what is no key or certificate."""
-        own = (self.certificate, *self.chain)
-        given = {
-            "private_key": PrivateKey.load(self.private_key),
-            "certificates": tuple(Certificate.parse(one) for one in own),
-            "authorities": (Certificate.parse(self.authority),) if self.authority else (),
-            "peer_key": PublicKey.load(self.peer_key) if self.peer_key else None,
-            "peer_certificate": (
-                Certificate.parse(self.peer_certificate) if self.peer_certificate else None
-            ),
-            "revocations": self.crls,
-            "require_crl": self.require_crl,
-            "clock": time.time,
-            "send": self.send,
-            "wrapped": self.wrapped,
-        }
-        return build(Credentials, given)
+        given = {_CORE_NAMES.get(name, name): value for name, value in said(self).items()}
+        own = (*filter(None, [given.pop("certificate", None)]), *given.pop("chain", ()))
+        read = {name: reader(given[name]) for name, reader in _READERS.items() if name in given}
+        certificates = tuple(Certificate.parse(one) for one in own)
+        return build(Credentials, given | read | {"certificates": certificates, "clock": time.time})
+
+
+_CORE_NAMES = {"authority": "authorities", "crls": "revocations"}
+"""What the core calls it, where that is another name."""
+_READERS: dict[str, Callable[[bytes], object]] = {
+    "private_key": PrivateKey.load,
+    "peer_key": PublicKey.load,
+    "peer_certificate": Certificate.parse,
+    "authorities": lambda octets: (Certificate.parse(octets),),
+}
 
 
 class Xauth(Fields, frozen=True, kw_only=True):
@@ -121,20 +121,28 @@ class Xauth(Fields, frozen=True, kw_only=True):
     """Gateway: what is asked for: ``generic``, ``radius-chap``, ``otp`` ..."""
     challenge: str = ""
     """Gateway: a fixed challenge; "" draws one. OTP needs one in its own form."""
+    answers: dict[str, str] = msgspec.field(default_factory=dict)
+    """User: what else may be asked for, by attribute name: xauth-passcode, xauth-domain ..."""
+    tries: int = 1
+    """Gateway: how often a wrong answer may come, in all."""
+    trusted: bool = False
+    """Gateway: whether phase 1 is enough, so that only the status is told."""
+    verdict: str = ""
+    """Gateway: what the user is to read with the status."""
 
     def __repr__(self) -> str:
         return f"Xauth({self.user!r}, ...)"
 
     def policy(self) -> XauthPolicy:
         """As an endpoint takes it."""
+        octets = {
+            name: value.encode()
+            for name, value in said(self).items()
+            if isinstance(value, str) and name != "kind"
+        }
         users = tuple((name.encode(), secret.encode()) for name, secret in self.users.items())
-        return XauthPolicy(
-            user=self.user.encode(),
-            password=self.password.encode(),
-            users=users,
-            kind=self.kind,
-            challenge=self.challenge.encode(),
-        )
+        answers = tuple((name, value.encode()) for name, value in self.answers.items())
+        return build(XauthPolicy, said(self, **octets, users=users, answers=answers))
 
 
 class ModeConfig(Fields, frozen=True, kw_only=True):
@@ -152,4 +160,4 @@ class ModeConfig(Fields, frozen=True, kw_only=True):
     def policy(self) -> ModeConfigPolicy:
         """As an endpoint takes it; LocalError for a name or value that is none."""
         values = tuple((name, write_value(name, text)) for name, text in self.values)
-        return build(ModeConfigPolicy, msgspec.structs.asdict(self) | {"values": values})
+        return build(ModeConfigPolicy, {"push": self.push} | said(self, values=values))

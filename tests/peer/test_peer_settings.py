@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from conformance.ikev1.constants import IdType
 from conformance.ikev1.errors import LocalError
 from conformance.ikev1.policies import DpdPolicy, LifetimePolicy, NatPolicy
+from conformance.peer.fields import Fields, build, said
 from conformance.peer.identities import read_identity
 from conformance.peer.requests import Configure, read_request
 from conformance.peer.values import read_value, write_value
@@ -165,3 +167,30 @@ def test_users_are_octets_and_never_shown() -> None:
     assert (policy.user, policy.password, policy.users) == (b"joe", b"pw", ((b"ann", b"other"),))
     assert "pw" not in repr(given.xauth)
     assert "other" not in repr(given.xauth)
+
+
+@dataclass(frozen=True)
+class Core:
+    """What the core might take."""
+
+    needed: int
+    other: str = "usual"
+
+
+class Said(Fields, frozen=True, kw_only=True):
+    """What a file might say."""
+
+    needed: int
+    other: str = "mine"
+    later: tuple[int, ...] = ()
+
+
+def test_the_core_is_told_what_was_said() -> None:
+    """A default of ours says nothing, so that the core's own counts."""
+    assert build(Core, said(Said(needed=1))) == Core(1, "usual")
+    assert build(Core, said(Said(needed=1, other="x"))) == Core(1, "x")
+    assert build(Core, said(Said(needed=1), needed=2)) == Core(2)
+    with pytest.raises(LocalError, match="later is not supported"):
+        build(Core, said(Said(needed=1, later=(1,))))
+    with pytest.raises(LocalError, match="needed is needed"):
+        build(Core, {"other": "x"})
