@@ -76,6 +76,12 @@ def same_name(pattern: bytes, der: bytes) -> bool:
     return all(want in {"*", got} for want, got in pairs)
 
 
+def below_name(base: bytes, der: bytes) -> bool:
+    """Whether a name begins with all of another; raises ValueError for octets that are none."""
+    wanted, found = _normal(base), _normal(der)
+    return found[: len(wanted)] == wanted
+
+
 def general_name(kind: str, text: str) -> bytes:
     """A GeneralName of kind dns, email, uri, ip or dn from text; raises ValueError."""
     values = {

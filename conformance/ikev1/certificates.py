@@ -43,10 +43,16 @@ _NOTIFIES: dict[type[CertificateError], NotifyType] = {
 
 
 def requests(credentials: Credentials) -> tuple[Payload, ...]:
-    """A CERTREQ for every authority that we trust."""
+    """A CERTREQ for every authority that we trust, and one for lists that we need and lack."""
     if credentials.peer_key is not None:
         return ()
-    return tuple(CertificateRequest(_ENCODING, one.subject) for one in credentials.authorities)
+    lacking = credentials.require_crl and not credentials.revocations
+    encodings = (_ENCODING, CertificateEncoding.CRL) if lacking else (_ENCODING,)
+    return tuple(
+        CertificateRequest(encoding, one.subject)
+        for encoding in encodings
+        for one in credentials.authorities
+    )
 
 
 def own_certificates(
@@ -57,9 +63,14 @@ def own_certificates(
     wanted = {"always": True, "requested": served, "never": False}[credentials.send]
     if not wanted or not credentials.certificates:
         return ()
+    lists_wanted = any(encoding in _LISTS for encoding, _ in asked)
+    lists = credentials.revocations if lists_wanted else ()
+    crls = tuple(CertificatePayload(CertificateEncoding.CRL, one) for one in lists)
     if credentials.wrapped:
-        return (CertificatePayload(_WRAPPED, x509.wrap_pkcs7(credentials.certificates)),)
-    return tuple(CertificatePayload(_ENCODING, one.der) for one in credentials.certificates)
+        wrapped = x509.wrap_pkcs7(credentials.certificates)
+        return (CertificatePayload(_WRAPPED, wrapped), *crls)
+    own = tuple(CertificatePayload(_ENCODING, one.der) for one in credentials.certificates)
+    return (*own, *crls)
 
 
 def take_certificate(
@@ -100,7 +111,14 @@ def judge(
     if credentials.clock is None:  # then there are no authorities either
         raise x509.UnknownAuthorityError("no authority is trusted")
     revocations = (*credentials.revocations, *lists)
-    x509.verify_chain(leaf, received, credentials.authorities, revocations, credentials.clock())
+    x509.verify_chain(
+        leaf,
+        received,
+        credentials.authorities,
+        revocations,
+        credentials.clock(),
+        require_crl=credentials.require_crl,
+    )
 
 
 def refused(error: CertificateError) -> PeerError:

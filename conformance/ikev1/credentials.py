@@ -30,7 +30,9 @@ class Credentials:
     authorities: tuple[Certificate, ...] = ()
     """Whose certificates are trusted, and asked for."""
     revocations: tuple[bytes, ...] = ()
-    """Revocation lists in DER."""
+    """Revocation lists in DER; sent where the peer asks for such."""
+    require_crl: bool = False
+    """Whether a certificate is good only with a valid list of each of its issuers."""
     clock: Callable[[], float] | None = None
     """Seconds since 1970, for validity; needed where there are authorities."""
     send: str = "always"
