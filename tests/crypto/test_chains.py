@@ -262,3 +262,14 @@ def test_the_root_constrains_all_below() -> None:
     verify(host(DNS("a.example.net")), root=root)
     with pytest.raises(CertificateError, match=r"may not vouch for a\.example\.com"):
         verify(host(DNS("a.example.com")), root=root)
+
+
+def test_no_octets_of_a_list_raise_anything_else() -> None:
+    """A changed list is malformed, forged or of another issuer; none hides that it was required."""
+    genuine = crl("root", OTHER, extensions=(NUMBER, scope(only_contains_user_certs=True)))
+    verify(LEAF, genuine, require_crl=True)
+    for index in range(len(genuine)):
+        changed = genuine[:index] + bytes([genuine[index] ^ 0x11]) + genuine[index + 1 :]
+        for octets in (changed, genuine[:index]):
+            with pytest.raises(CertificateError):
+                verify(LEAF, octets, require_crl=True)
