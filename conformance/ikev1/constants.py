@@ -45,6 +45,8 @@ class PayloadType(NamedNumber):
     D = 12
     VID = 13
     ATTR = 14
+    NAT_D_LATE_DRAFT = 15
+    NAT_OA_LATE_DRAFT = 16
     NAT_D = 20
     NAT_OA = 21
     NAT_D_DRAFT = 130

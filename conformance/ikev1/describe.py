@@ -28,6 +28,7 @@ from conformance.ikev1.payloads import (
     Identification,
     NatOriginalAddress,
     NatOriginalAddressDraft,
+    NatOriginalAddressLateDraft,
     Notification,
     Payload,
     Proposal,
@@ -169,4 +170,5 @@ _DESCRIBERS: dict[type, Callable[..., str]] = {
     Configuration: _configuration,
     NatOriginalAddress: lambda payload: f"{PayloadType.NAT_OA.label} {payload}",
     NatOriginalAddressDraft: lambda payload: f"{PayloadType.NAT_OA_DRAFT.label} {payload}",
+    NatOriginalAddressLateDraft: lambda payload: f"{PayloadType.NAT_OA_LATE_DRAFT.label} {payload}",
 }

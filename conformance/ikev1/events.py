@@ -120,6 +120,8 @@ class ChildInstalled:
     """The inbound SPI of the pair that this one is to replace."""
     udp_encapsulation: bool = False
     """Whether packets travel in UDP (RFC 3948)."""
+    non_ike_marker: bool = False
+    """Whether they do so on port 500 behind eight zeros (draft-ietf-ipsec-udp-encaps-01)."""
     original_addresses: tuple[str, ...] = ()
     """NAT-OAi and NAT-OAr as the peer knows them, in transport mode (RFC 3947 5.2)."""
     esn: bool = False

@@ -21,7 +21,11 @@ from conformance.ikev1.constants import ExchangeType, NotifyType, PayloadType
 from conformance.ikev1.errors import LocalError, PeerError
 from conformance.ikev1.events import PathProbed, Role
 from conformance.ikev1.payloads.base import OpaquePayload
-from conformance.ikev1.payloads.nat import NatOriginalAddress, NatOriginalAddressDraft
+from conformance.ikev1.payloads.nat import (
+    NatOriginalAddress,
+    NatOriginalAddressDraft,
+    NatOriginalAddressLateDraft,
+)
 from conformance.ikev1.vendor_ids import VENDOR_IDS
 
 if TYPE_CHECKING:
@@ -49,19 +53,29 @@ class Flavour(NamedTuple):
     original_address: type[NatOriginalAddress]
     modes: Mapping[str, int]
     """UDP-encapsulated mode for each mode."""
+    floats: bool = True
+    """Whether both peers leave port 500 for 4500 where there is a NAT."""
 
 
 _RFC_MODES = {"tunnel": 3, "transport": 4}
 _DRAFT_MODES = {"tunnel": 61443, "transport": 61444}
 _DRAFT = (PayloadType.NAT_D_DRAFT, NatOriginalAddressDraft, _DRAFT_MODES)
+_LATE = (PayloadType.NAT_D_LATE_DRAFT, NatOriginalAddressLateDraft, _RFC_MODES)
 
 FLAVOURS = (
     Flavour("rfc", "RFC 3947", PayloadType.NAT_D, NatOriginalAddress, _RFC_MODES),
+    Flavour("draft-08", "draft-ietf-ipsec-nat-t-ike-08", *_LATE),
+    Flavour("draft-07", "draft-ietf-ipsec-nat-t-ike-07", *_LATE),
+    Flavour("draft-06", "draft-ietf-ipsec-nat-t-ike-06", *_LATE),
+    Flavour("draft-05", "draft-ietf-ipsec-nat-t-ike-05", *_LATE),
+    Flavour("draft-04", "draft-ietf-ipsec-nat-t-ike-04", *_LATE),
     Flavour("draft-03", "draft-ietf-ipsec-nat-t-ike-03", *_DRAFT),
     Flavour("draft-02n", "draft-ietf-ipsec-nat-t-ike-02\\n", *_DRAFT),
     Flavour("draft-02", "draft-ietf-ipsec-nat-t-ike-02", *_DRAFT),
+    Flavour("draft-01", "draft-ietf-ipsec-nat-t-ike-01", *_DRAFT, floats=False),
+    Flavour("draft-00", "draft-ietf-ipsec-nat-t-ike-00", *_DRAFT, floats=False),
 )
-"""Newest first."""
+"""Newest first. Without a port of its own ESP follows a marker of eight zeros on port 500."""
 
 
 def nat_d(hash_name: str, cookie_i: bytes, cookie_r: bytes, address: Address) -> bytes:
@@ -90,6 +104,11 @@ class NatTraversal:
         """Whether there is a NAT, or one of the peers pretends so."""
         return self.checked and (self.we_are_behind or self.peer_is_behind or self.policy.force)
 
+    @property
+    def shares_port_500(self) -> bool:
+        """Whether ESP in UDP stays with IKE on port 500, as in the drafts 00 and 01."""
+        return self.flavour is not None and not self.flavour.floats
+
     def vendor_ids(self, role: Role) -> list[bytes]:
         """All that we support, or as responder what we chose of the initiator's."""
         if role is Role.RESPONDER:
@@ -106,15 +125,15 @@ class NatTraversal:
         self.flavour = common[0] if common else None
 
     def payloads(self, exchange: Phase1, step: Step) -> tuple[Payload, ...]:
-        """The NAT-D payloads: where we send to, then where from (RFC 3947 3.2)."""
+        """The NAT-D payloads: where we send to, then wherever we may send from (RFC 3947 3.2)."""
         if self.flavour is None or not _carries_nat_d(exchange, step):
             return ()
         nowhere = ("0.0.0.0", 0)  # noqa: S104 - no address that we listen on
-        source = nowhere if self.policy.force else self._source(exchange)
+        sources = [nowhere] if self.policy.force else self._sources(exchange)
         nat_d_type = self.flavour.nat_d
         return tuple(
             OpaquePayload(nat_d_type, self._hash(exchange, one))
-            for one in (exchange.address, source)
+            for one in (exchange.address, *sources)
         )
 
     def take(self, exchange: Phase1, message: Message) -> None:
@@ -126,16 +145,16 @@ class NatTraversal:
         ]
         if not hashes:
             return
-        ours = self._hash(exchange, self._source(exchange))
+        ours = [self._hash(exchange, one) for one in self._sources(exchange)]
         theirs = self._hash(exchange, exchange.address)
-        if len(hashes) == 1 or any(len(one) != len(ours) for one in hashes):
+        if len(hashes) == 1 or any(len(one) != len(ours[0]) for one in hashes):
             sizes = ", ".join(str(len(one)) for one in hashes)
             raise PeerError(NotifyType.PAYLOAD_MALFORMED, f"NAT-D payloads of {sizes} octets")
-        self.we_are_behind = not hmac.compare_digest(hashes[0], ours)
+        self.we_are_behind = not any(hmac.compare_digest(hashes[0], one) for one in ours)
         matches = [hmac.compare_digest(one, theirs) for one in hashes[1:]]
         self.peer_is_behind, self.checked = not any(matches), True
-        low = exchange.address not in exchange.context.marked
-        if self.detected and exchange.role is Role.INITIATOR and low:
+        moves = self.flavour.floats and exchange.address not in exchange.context.marked
+        if self.detected and exchange.role is Role.INITIATOR and moves:
             exchange.address = (exchange.address[0], NATT_PORT)
             exchange.context.marked.add(exchange.address)
         exchange.context.events.append(
@@ -161,10 +180,12 @@ class NatTraversal:
         """Whether to send a keepalive now."""
         return self.keepalive_at is not None and now >= self.keepalive_at
 
-    def _source(self, exchange: Phase1) -> Address:
-        """Where we send from: port 4500 wherever the marker is used (RFC 3947 4)."""
+    def _sources(self, exchange: Phase1) -> list[Address]:
+        """Where we may send from: port 4500 wherever the marker is used (RFC 3947 4)."""
         marked = exchange.address in exchange.context.marked
-        return (self.local[0], NATT_PORT) if marked else self.local
+        port = NATT_PORT if marked else self.local[1]
+        others = [one for one in self.policy.other_addresses if one != self.local[0]]
+        return [(one, port) for one in (self.local[0], *others)]
 
     def _hash(self, exchange: Phase1, address: Address) -> bytes:
         return nat_d(exchange.proposal.hash, exchange.cookie_i, exchange.cookie_r, address)

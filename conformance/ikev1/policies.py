@@ -47,7 +47,9 @@ class NatPolicy:
     """How NATs between the peers are dealt with (RFC 3947, RFC 3948)."""
 
     flavours: tuple[str, ...] = ("rfc", "draft-03", "draft-02n", "draft-02")
-    """Which documents we go by; of those of both peers the newest counts."""
+    """Which documents we go by, of rfc and draft-00 to draft-08; of both peers' the newest."""
+    other_addresses: tuple[str, ...] = ()
+    """Addresses that our packets may leave from, beside the one they are sent from."""
     force: bool = False
     """Whether we pretend that there is a NAT in front of us."""
     keepalive: float = 20.0

@@ -310,6 +310,7 @@ class QuickMode(Exchange):
             peer_replay_detection=status.replay_detection(self.notifications),
             replaces=self.replaces,
             udp_encapsulation=self.nat is not None,
+            non_ike_marker=self.nat is not None and self.nat.shares_port_500,
             original_addresses=tuple(str(one) for one in addresses),
             esn=proposal.esn,
         )

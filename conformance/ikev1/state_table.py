@@ -67,6 +67,8 @@ REPEATABLE = frozenset(
         PayloadType.CR,
         PayloadType.NAT_D,
         PayloadType.NAT_OA,
+        PayloadType.NAT_D_LATE_DRAFT,
+        PayloadType.NAT_OA_LATE_DRAFT,
     }
 )
 """Payloads that may come any number of times wherever they may come at all."""

@@ -133,8 +133,9 @@ PLACES = [(True, False), (False, True), (True, True)]
 def test_handshake_through_nats(
     flavour: str, exchange: str, *, hide_initiator: bool, hide_responder: bool
 ) -> None:
-    """Both ends float to port 4500 and install a pair in UDP, in every flavour."""
+    """Both ends float to port 4500 and install a pair in UDP; the oldest drafts stay on 500."""
     policy = NatPolicy(flavours=(flavour,))
+    floats = flavour not in {"draft-00", "draft-01"}
     places = {"hide_initiator": hide_initiator, "hide_responder": hide_responder}
     net = network((policy, policy), exchange=exchange, **places)
     net.initiator.initiate(0.0)
@@ -143,13 +144,15 @@ def test_handshake_through_nats(
         (child,) = net.of(end, ChildInstalled)
         assert child.udp_encapsulation
         assert child.original_addresses == ()
+        assert child.non_ike_marker is not floats
         assert not net.of(end, MessageRejected)
-    first = {"main": 4, "aggressive": 2}[exchange]
+    before = {"main": 4, "aggressive": 2}[exchange]
+    first = before if floats else len(net.wire)
     ports = [to[1] for name, _, to, _ in net.wire if name == "i"]
     assert [source_port(data) for *_, data in net.wire] == [500] * first + [4500] * (
         len(net.wire) - first
     )
-    assert set(ports[first // 2 :]) == {4500}
+    assert set(ports[before // 2 :]) == {4500 if floats else 500}
     mode = next(f.modes["tunnel"] for f in FLAVOURS if f.name == flavour)
     quick = [m for m in net.of("i", MessageSent) if m.exchange == 32]
     assert (0x80040000 | mode).to_bytes(4) in quick[0].plain
@@ -173,6 +176,52 @@ def test_nat_d_payloads_are_as_the_rfc_says() -> None:
     assert nat_d("sha256", cookies[:8], cookies[8:], ("2001:db8::1", 500)) == (
         sha256(cookies + bytes.fromhex("20010db8" + "00" * 11 + "01") + b"\x01\xf4").digest()
     )
+
+
+PAYLOADS = {"rfc": 20, "draft-08": 15, "draft-04": 15, "draft-03": 130, "draft-00": 130}
+
+
+@pytest.mark.parametrize("flavour", PAYLOADS)
+def test_number_of_nat_d(flavour: str) -> None:
+    """RFC 3947 3.2 and the drafts number the payload differently."""
+    policy = NatPolicy(flavours=(flavour,))
+    net = network((policy, policy))
+    net.initiator.initiate(0.0)
+    net.deliver()
+    data = net.wire[2][3]
+    message, _ = parse_message(parse_header(data), data)
+    assert [p.payload_type for p in message.payloads[2:]] == [PAYLOADS[flavour]] * 2
+
+
+def test_more_addresses_than_one() -> None:
+    """RFC 3947 3.2: several NAT-D for the source; any that matches means there is no NAT."""
+    many = NatPolicy(other_addresses=("192.0.2.77", "2001:db8::7", INSIDE))
+    net = network((many, many), hide_initiator=False)
+    net.initiator.initiate(0.0)
+    net.deliver()
+    data = net.wire[2][3]
+    message, _ = parse_message(parse_header(data), data)
+    sent = [one.data for one in message.all(OpaquePayload)]
+    cookies = message.header.cookie_i, message.header.cookie_r
+    froms = (SERVER, INSIDE, "192.0.2.77", "2001:db8::7")
+    assert sent == [nat_d("sha256", *cookies, (one, 500)) for one in froms]
+    assert not net.of("r", ChildInstalled)[0].udp_encapsulation
+
+
+def test_another_address_of_the_same_host() -> None:
+    """A packet that left from another of our addresses was not translated."""
+    policy = NatPolicy(other_addresses=(PUBLIC,))
+    initiator = network((policy, NatPolicy()), hide_initiator=False).initiator
+    responder = network((policy, NatPolicy())).responder
+    initiator.initiate(0.0)
+    for _ in range(5):
+        for data, _ in initiator.datagrams_to_send(0.0):
+            responder.receive_datagram(data, (PUBLIC, 500), 0.0)
+        for data, _ in responder.datagrams_to_send(0.0):
+            initiator.receive_datagram(data, (SERVER, 500), 0.0)
+    net = Network(initiator, responder)
+    net.deliver()
+    assert [child.udp_encapsulation for child in net.of("r", ChildInstalled)] == [False]
 
 
 def test_no_nat_no_change() -> None:
@@ -224,6 +273,8 @@ def test_the_newest_flavour_of_both_wins() -> None:
     [
         pytest.param("rfc", marks=pytest.mark.covers("payload:20", "payload:21", by="self")),
         pytest.param("draft-03", marks=pytest.mark.covers("payload:130", "payload:131", by="self")),
+        "draft-08",
+        "draft-00",
     ],
 )
 def test_original_addresses_in_transport_mode(flavour: str) -> None:

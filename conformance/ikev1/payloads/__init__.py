@@ -11,7 +11,11 @@ from conformance.ikev1.payloads.configuration import Configuration
 from conformance.ikev1.payloads.data import Hash, KeyExchange, Nonce, Signature, VendorId
 from conformance.ikev1.payloads.fragment import Fragment
 from conformance.ikev1.payloads.identification import Identification
-from conformance.ikev1.payloads.nat import NatOriginalAddress, NatOriginalAddressDraft
+from conformance.ikev1.payloads.nat import (
+    NatOriginalAddress,
+    NatOriginalAddressDraft,
+    NatOriginalAddressLateDraft,
+)
 from conformance.ikev1.payloads.notification import Delete, Notification
 from conformance.ikev1.payloads.sa import Proposal, SecurityAssociation, Transform
 
@@ -29,6 +33,7 @@ __all__ = [
     "KeyExchange",
     "NatOriginalAddress",
     "NatOriginalAddressDraft",
+    "NatOriginalAddressLateDraft",
     "Nonce",
     "Notification",
     "OpaquePayload",
@@ -57,6 +62,7 @@ _PARSED: dict[PayloadType, type[ParsedPayload]] = {
     PayloadType.FRAGMENT: Fragment,
     PayloadType.NAT_OA: NatOriginalAddress,
     PayloadType.NAT_OA_DRAFT: NatOriginalAddressDraft,
+    PayloadType.NAT_OA_LATE_DRAFT: NatOriginalAddressLateDraft,
 }
 
 

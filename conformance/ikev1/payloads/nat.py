@@ -52,6 +52,13 @@ class NatOriginalAddress:
 
 @dataclass(frozen=True, slots=True)
 class NatOriginalAddressDraft(NatOriginalAddress):
-    """NAT-OA as the drafts number it."""
+    """NAT-OA as the drafts to 03 number it."""
 
     payload_type: ClassVar[PayloadType] = PayloadType.NAT_OA_DRAFT
+
+
+@dataclass(frozen=True, slots=True)
+class NatOriginalAddressLateDraft(NatOriginalAddress):
+    """NAT-OA as the drafts from 04 number it."""
+
+    payload_type: ClassVar[PayloadType] = PayloadType.NAT_OA_LATE_DRAFT
