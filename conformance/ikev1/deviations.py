@@ -1,4 +1,4 @@
-"""Named ways to break one MUST on purpose, applied at three seams of every outgoing message.
+"""Named ways to break one MUST on purpose, applied at the seams of every outgoing message.
 
 A peer that accepts a message with a deviation does not check the requirement it breaks.
 """
@@ -6,20 +6,21 @@ A peer that accepts a message with a deviation does not check the requirement it
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from conformance.ikev1.attributes import Attribute
 from conformance.ikev1.buffer import GENERIC_SIZE
 from conformance.ikev1.constants import ExchangeType
+from conformance.ikev1.deviation import Deviation, Payloads, Position, flip
 from conformance.ikev1.errors import LocalError
+from conformance.ikev1.feature_deviations import FEATURE_DEVIATIONS
 from conformance.ikev1.payloads import (
     CertificatePayload,
     Configuration,
     Hash,
     KeyExchange,
     Nonce,
-    Payload,
     SecurityAssociation,
     Signature,
 )
@@ -27,38 +28,9 @@ from conformance.ikev1.payloads import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Payloads = tuple[Payload, ...]
 Change = Callable[[Payloads], Payloads]
 
-
-class Position(NamedTuple):
-    """Which message of which exchange; the first is number 1."""
-
-    exchange: ExchangeType
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Deviation:
-    """One misbehaviour: the seams it does not touch stay as they are."""
-
-    name: str
-    must: str
-    """The requirement that it breaks, with its source."""
-    positions: tuple[Position, ...]
-    payloads: Callable[[Payloads], Payloads] | None = None
-    """Changes the payloads before they are written (and, in phase 2, hashed)."""
-    plain: Callable[[bytes], bytes] | None = None
-    """Changes the payload chain before it is encrypted."""
-    wire: Callable[[bytes], bytes] | None = None
-    """Changes the datagram."""
-
-
-def flip(data: bytes, index: int) -> bytes:
-    """The data with the lowest bit of one octet inverted."""
-    changed = bytearray(data)
-    changed[index] ^= 1
-    return bytes(changed)
+__all__ = ["DEVIATIONS", "Deviation", "Position", "Seams", "flip"]
 
 
 def _wrong_hash(payloads: Payloads) -> Payloads:
@@ -169,6 +141,7 @@ def _reserved_octet(chain: bytes) -> bytes:
 
 
 _MM, _AM, _QM = ExchangeType.MAIN_MODE, ExchangeType.AGGRESSIVE, ExchangeType.QUICK_MODE
+_BASE, _AO = ExchangeType.BASE, ExchangeType.AUTHENTICATION_ONLY
 
 _TA, _XAUTH_STATUS = ExchangeType.TRANSACTION, 16527
 
@@ -177,30 +150,32 @@ _PHASE_1 = (
     *(Position(_AM, number) for number in range(1, 4)),
 )
 _KEY_EXCHANGES = (Position(_MM, 3), Position(_MM, 4), Position(_AM, 1), Position(_AM, 2))
+_PROOFS_I = (Position(_MM, 5), Position(_AM, 3), Position(_BASE, 3), Position(_AO, 3))
+_PROOFS_R = (Position(_MM, 6), Position(_AM, 2), Position(_BASE, 4), Position(_AO, 2))
 
 _ROWS = (
     Deviation(
         "wrong-hash-i",
         "HASH_I covers what the initiator sent, RFC 2409 5",
-        (Position(_MM, 5), Position(_AM, 3)),
+        _PROOFS_I,
         payloads=_wrong_hash,
     ),
     Deviation(
         "wrong-hash-r",
         "HASH_R covers what the responder sent, RFC 2409 5",
-        (Position(_MM, 6), Position(_AM, 2)),
+        _PROOFS_R,
         payloads=_wrong_hash,
     ),
     Deviation(
         "wrong-sig-i",
         "SIG_I is the signature over HASH_I, RFC 2409 5.1",
-        (Position(_MM, 5), Position(_AM, 3)),
+        _PROOFS_I,
         payloads=_wrong_signature,
     ),
     Deviation(
         "wrong-sig-r",
         "SIG_R is the signature over HASH_R, RFC 2409 5.1",
-        (Position(_MM, 6), Position(_AM, 2)),
+        _PROOFS_R,
         payloads=_wrong_signature,
     ),
     Deviation(
@@ -319,7 +294,7 @@ _ROWS = (
     ),
 )
 
-DEVIATIONS = {row.name: row for row in _ROWS}
+DEVIATIONS = {row.name: row for row in (*_ROWS, *FEATURE_DEVIATIONS)}
 """Every deviation by its name."""
 
 
@@ -346,6 +321,12 @@ class Seams:
         for deviation in self._at(position):
             chain = deviation.plain(chain) if deviation.plain else chain
         return chain
+
+    def parts(self, position: Position, fragments: list[bytes]) -> list[bytes]:
+        """Before fragments are sent."""
+        for deviation in self._at(position):
+            fragments = deviation.parts(fragments) if deviation.parts else fragments
+        return fragments
 
     def wire(self, position: Position, datagram: bytes) -> bytes:
         """Before sending."""

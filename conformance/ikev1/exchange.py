@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from conformance.ikev1.constants import ExchangeType, NotifyType, PayloadType
 from conformance.ikev1.describe import Lines
-from conformance.ikev1.deviations import Position
+from conformance.ikev1.deviation import Position
 from conformance.ikev1.errors import DecodeError, PeerError
 from conformance.ikev1.events import (
     ExchangeFailed,
@@ -273,7 +273,10 @@ class Exchange:
         if policy is None or identifier is None or not (policy.at_once or message.repeated):
             return [message.datagram]
         self.context.fragment_to[self.cookie_i] = identifier % _LAST_FRAGMENT_ID + 1
-        return split(message.datagram, identifier, policy)
+        parts = split(message.datagram, identifier, policy)
+        if len(parts) == 1:
+            return parts
+        return self.context.seams.parts(Position(self.exchange_type, self._number), parts)
 
     def note_received(
         self, header: Header, message: Message | None, data: bytes, *, repeated: bool
