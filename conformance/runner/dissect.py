@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from conformance.runner.capture import Packet
 
 IKE_PORT, NATT_PORT = 500, 4500
-PHASE_1 = (ExchangeType.MAIN_MODE, ExchangeType.AGGRESSIVE)
+PHASE_1 = (ExchangeType.MAIN_MODE, ExchangeType.AGGRESSIVE, ExchangeType.BASE)
 NO_KEY = "neither end tells the key of this ISAKMP SA"
 UDP = 17
 UDP_HEADER = struct.Struct(">HHHH")
@@ -78,7 +78,7 @@ class Dissector:
         self._keys: Mapping[bytes, bytes] = {key.cookie_initiator: key.key for key in keys}
         self._public: dict[bytes, list[bytes]] = {}
         self._phase1: dict[bytes, CipherState] = {}
-        self._others: dict[tuple[bytes, int], CipherState] = {}
+        self._others: dict[tuple[bytes, int, int], CipherState] = {}
         self._seen: set[bytes] = set()
         self._parts: dict[str, tuple[Reassembly, int]] = {}
 
@@ -124,7 +124,7 @@ class Dissector:
             return None
         if header.message_id == 0:
             return self._phase1.get(header.cookie_i) or self._first_state(header, key)
-        stood = self._others.get((header.cookie_i, header.message_id))
+        stood = self._others.get((header.cookie_i, header.exchange, header.message_id))
         return stood or self._phase2_state(header, key)
 
     def _first_state(self, header: Header, key: bytes) -> CipherState | None:
@@ -151,7 +151,7 @@ class Dissector:
         if state is not None and header.message_id == 0:
             self._phase1[header.cookie_i] = state
         elif state is not None:
-            self._others[header.cookie_i, header.message_id] = state
+            self._others[header.cookie_i, header.exchange, header.message_id] = state
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from conformance.crypto.dh import GROUPS
 from conformance.ikev1.config import Config, Identification, Phase1Proposal, Phase2Proposal
 from conformance.ikev1.endpoint import Endpoint
 from conformance.ikev1.events import IsakmpEstablished
+from conformance.ikev1.policies import NewGroupPolicy
 from conformance.ipsec.ip import Ipv4Packet
 from conformance.record.transcript import ladder
 from conformance.record.wireshark import IkeKey
@@ -114,6 +116,24 @@ def test_aggressive_mode_is_opened(*, encrypted: bool) -> None:
     ]
     assert messages[2].header.encrypted is encrypted
     assert deletes_seen(messages) is True
+
+
+OTHERS: list[dict[str, Any]] = [
+    {"exchange": "base"},
+    {"acknowledged_deletes": True},
+    {"commit": "informational"},
+    {"commit": "quick-mode", "initiator_commits": True},
+    {"new_groups": NewGroupPolicy(((32768, GROUPS["modp768"].parameters),), accept=True)},
+]
+
+
+@pytest.mark.parametrize("options", OTHERS, ids=lambda options: "-".join(options))
+def test_other_exchanges_are_opened(options: dict[str, Any]) -> None:
+    """Base, answered Deletes, New Group Mode, and CONNECTED under a Quick Mode's message ID."""
+    packets, keys = handshake(**options)
+    messages = dissect(packets, "aes128", "sha256", keys)
+    assert len(messages) == len(packets)
+    assert [message.trouble for message in messages] == [""] * len(packets)
 
 
 def test_the_delete_is_seen() -> None:
