@@ -115,7 +115,7 @@ def _with_attribute(attribute: Attribute) -> Change:
         kept = [
             one for one in transform.attributes if attribute.basic or one.type != attribute.type
         ]
-        transform = replace(transform, attributes=(*kept, attribute))
+        transform = transform._replace(attributes=(*kept, attribute))
         return replace(
             payload, proposals=(replace(proposal, transforms=(transform, *more)), *others)
         )
