@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _AF_BASIC = 0x8000
 _BASIC_LIMIT = 0x10000
+_SHOWN = 8
+"""Octets of the largest number that is shown in full."""
 _LONG = 4
 """Octets of a variable attribute, unless it needs more."""
 _BASIC_WORD = _AF_BASIC << 16
@@ -212,4 +214,12 @@ def describe(table: AttributeTable, attribute: Attribute) -> str:
     row = next((row for row in table if row.number == attribute.type), None)
     name = row.name if row else f"attribute {attribute.type}"
     value = row.values.get(attribute.number) if row else None
-    return f"{name} {value or attribute.number}"
+    return f"{name} {value or number_text(attribute.number)}"
+
+
+def number_text(number: int) -> str:
+    """A number for people: decimal, or both ends of what is longer than eight octets."""
+    octets = number.to_bytes((number.bit_length() + 7) // 8)
+    if len(octets) <= _SHOWN:
+        return str(number)
+    return f"{octets[:4].hex()}..{octets[-4:].hex()} ({len(octets)} octets)"

@@ -17,6 +17,7 @@ from conformance.ikev1.attributes import (
     AttributeTable,
     describe,
     name_of,
+    number_text,
 )
 from conformance.ikev1.constants import PayloadType, Protocol
 from conformance.ikev1.mode_config import CONFIGURATION
@@ -104,10 +105,10 @@ def describe_value(table: AttributeTable, attribute_name: str, value: int) -> st
     """The value of an attribute for people: the number, and the name of what it stands for."""
     row = next((row for row in table if row.name == attribute_name), None)
     if row is None:
-        return str(value)
+        return number_text(value)
     names = _PHASE_1_NAMES if table is PHASE_1 else _PHASE_2_NAMES
     name = names.get(row.number, row.values).get(value)
-    return f"{value} ({name})" if name else str(value)
+    return f"{value} ({name})" if name else number_text(value)
 
 
 def _proposal(proposal: Proposal) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conformance.ikev1.config import LifetimePolicy, Phase2Proposal
+from conformance.ikev1.config import Phase2Proposal
 from conformance.ikev1.constants import ExchangeType, NotifyType
 from conformance.ikev1.errors import LocalError
 from conformance.ikev1.events import (
@@ -20,6 +20,7 @@ from conformance.ikev1.events import (
     MessageSent,
     NotifyReceived,
 )
+from conformance.ikev1.policies import LifetimePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
