@@ -1,4 +1,4 @@
-"""The sample ESP packets of RFC 3602 section 4, both ways, octet for octet."""
+"""Published ESP packets, both ways, octet for octet: RFC 3602 section 4, and GCM."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from conformance.ipsec.esp import authenticate, release, seal
 from conformance.ipsec.ip import Ipv4Packet
 from conformance.ipsec.protection import decapsulate, encapsulate
 from conformance.ipsec.sad import Selector
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
     from conformance.ipsec.sad import SecurityAssociation
 
-VECTORS = Path(__file__).parents[2] / "vectors" / "ipsec" / "rfc3602.json"
-PACKETS = json.loads(VECTORS.read_text())["packets"]
+VECTORS = Path(__file__).parents[2] / "vectors" / "ipsec"
+PACKETS = json.loads((VECTORS / "rfc3602.json").read_text())["packets"]
+GCM = json.loads((VECTORS / "gcm_esp.json").read_text())["cases"]
 by_case = pytest.mark.parametrize("packet", PACKETS, ids=[f"case{p['case']}" for p in PACKETS])
 
 
@@ -53,3 +55,24 @@ def test_encapsulate(packet: dict[str, Any], make_sa: MakeSa) -> None:
 def test_decapsulate(packet: dict[str, Any], make_sa: MakeSa) -> None:
     outer = Ipv4Packet.parse(bytes.fromhex(packet["wire"]))
     assert decapsulate(sa_of(packet, make_sa), outer).build().hex() == packet["inner"]
+
+
+@pytest.mark.covers("esp:20", "feature:esn", by="vector")
+@pytest.mark.parametrize("case", GCM, ids=lambda case: case["transform"])
+def test_gcm(case: dict[str, Any], make_sa: MakeSa) -> None:
+    key, iv, plain, sealed = (
+        bytes.fromhex(case[name]) for name in ("key", "iv", "plaintext", "sealed")
+    )
+    sa = make_sa(
+        spi=int(case["spi"], 16),
+        cipher=case["transform"],
+        encryption_key=key + bytes.fromhex(case["salt"]),
+        integrity="none",
+        esn=case["esn"],
+    )
+    sequence = int(case["sequence"], 16)
+    payload = seal(sa, plain, case["next_header"], sequence, iv)
+    assert payload == bytes.fromhex(case["spi"] + case["sequence"][-8:]) + iv + sealed
+    packet = Ipv4Packet(IPv4Address(0), IPv4Address(0), 50, payload)
+    opened = release(sa, packet, authenticate(sa, packet, sequence))
+    assert (opened.payload, opened.protocol) == (plain, case["next_header"])
