@@ -1,0 +1,148 @@
+"""Every transform of ESP and AH through the engine, and what must not be combined."""
+
+from __future__ import annotations
+
+import hmac
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from conformance.crypto.ciphers import USUAL_CIPHERS
+from conformance.crypto.esp_modes import ESP_MODES, aes_gmac
+from conformance.crypto.macs import MACS
+from conformance.crypto.xcbc import aes_xcbc_mac
+from conformance.ipsec.drops import DropReason
+from conformance.ipsec.esp import seal
+from conformance.ipsec.ip import Ipv4Packet
+from conformance.ipsec.transforms import ENCRYPTION, INTEGRITY
+
+if TYPE_CHECKING:
+    from conftest import MakeInner, MakePair, MakeSa
+
+MODES = ("tunnel", "transport")
+COMBINED = [name for name, row in ESP_MODES.items() if row.icv_size]
+SEPARATE = [name for name in (*USUAL_CIPHERS, *ESP_MODES) if name not in (*COMBINED, "blowfish")]
+ESP_SUITES = [
+    *((name, "sha256") for name in SEPARATE),
+    *(("aes128", name) for name, row in MACS.items() if not row.iv_size),
+    *((name, "none") for name in COMBINED),
+]
+
+every_esp_suite = pytest.mark.parametrize("suite", ESP_SUITES, ids="+".join)
+every_ah_mac = pytest.mark.parametrize("mac", MACS)
+
+
+@pytest.mark.covers(*(f"esp:{row}" for row in (2, 3, 4, 5, 6, 7, *range(11, 17), 18, 19, 20, 22,
+                                               23, 252, 253)), by="self")  # fmt: skip
+@pytest.mark.parametrize("mode", MODES)
+@every_esp_suite
+def test_esp_passes_and_flips_are_seen(
+    suite: tuple[str, str], mode: str, make_pair: MakePair, make_inner: MakeInner
+) -> None:
+    pair = make_pair({"cipher": suite[0], "integrity": suite[1]}, mode=mode)
+    for size in (0, 1, 7, 8, 100):
+        inner = make_inner(mode, bytes(size))
+        wire = pair.wire(inner)
+        assert pair.received(wire) == inner
+        assert pair.reason(wire) is DropReason.IN_SEQUENCE
+    wire = pair.wire(make_inner(mode, bytes(9)))
+    for at in range(24, len(wire)):
+        flipped = wire[:at] + bytes((wire[at] ^ 0x10,)) + wire[at + 1 :]
+        assert pair.reason(flipped) in {DropReason.IN_INTEGRITY, DropReason.IN_SEQUENCE}
+
+
+def test_every_key_length_of_every_cipher(make_pair: MakePair, make_inner: MakeInner) -> None:
+    inner = make_inner("tunnel")
+    for cipher, row in ENCRYPTION.items():
+        pair = make_pair({"cipher": cipher, "integrity": "none" if row.icv_size else "sha1"})
+        assert pair.received(pair.wire(inner)) == inner, cipher
+
+
+@pytest.mark.covers(*(f"ah:{row}" for row in (2, 3, 5, 6, 7, 8, 9, 11, 12, 13, 250)), by="self")
+@pytest.mark.parametrize("mode", MODES)
+@every_ah_mac
+def test_ah_passes_and_flips_are_seen(
+    mac: str, mode: str, make_pair: MakePair, make_inner: MakeInner
+) -> None:
+    pair = make_pair({"protocol": 51, "integrity": mac}, mode=mode)
+    for size in (0, 1, 100):
+        inner = make_inner(mode, bytes(size))
+        wire = pair.wire(inner)
+        assert pair.received(wire) == inner
+        assert pair.reason(wire) is DropReason.IN_SEQUENCE
+    wire = pair.wire(make_inner(mode, bytes(9)))
+    known = {DropReason.IN_INTEGRITY, DropReason.IN_SEQUENCE, DropReason.IN_LENGTH}
+    for at in [*range(20, 24), *range(28, len(wire))]:
+        flipped = wire[:at] + bytes((wire[at] ^ 0x10,)) + wire[at + 1 :]
+        assert pair.reason(flipped) in known, f"octet {at}"
+
+
+def by_definition(mac: str, key: bytes, data: bytes, iv: bytes) -> bytes:
+    """The MACs that the oracle does not have, as their RFCs put them."""
+    if mac == "ripemd160":
+        return hmac.digest(key, data, "ripemd160")[:12]  # RFC 2857 2
+    if mac == "aesxcbc":
+        return aes_xcbc_mac(key, data)[:12]  # RFC 3566 4
+    return aes_gmac(key, iv, data)  # RFC 4543 4
+
+
+@pytest.mark.parametrize(
+    "mac", [name for name in MACS if name in {"ripemd160", "aesxcbc"} or "gmac" in name]
+)
+def test_ah_octet_for_octet(mac: str, make_pair: MakePair, make_inner: MakeInner) -> None:
+    """The header written out: mutable fields and the ICV zeroed, GMAC's IV ahead of it."""
+    pair = make_pair({"protocol": 51, "integrity": mac}, mode="transport")
+    inner = make_inner("transport")
+    row = INTEGRITY[mac]
+    iv = (1).to_bytes(8) if row.iv_size else b""
+    size = 12 + len(iv) + row.icv_size
+    ah = bytes((253, size // 4 - 2, 0, 0)) + pair.out.outer.spi.to_bytes(4) + (1).to_bytes(4) + iv
+    ip = bytes.fromhex("4500") + (20 + size + 4).to_bytes(2) + bytes.fromhex("0007000000330000")
+    still = ip + inner.source.packed + inner.destination.packed + ah + bytes(row.icv_size) + b"ping"
+    icv = by_definition(mac, pair.out.outer.integrity_key, still, iv)
+    assert Ipv4Packet.parse(pair.wire(inner)).payload == ah + icv + b"ping"
+
+
+@pytest.mark.parametrize("cipher", [name for name, row in ENCRYPTION.items() if row.counts])
+def test_counted_ivs_never_repeat(cipher: str, make_pair: MakePair, make_inner: MakeInner) -> None:
+    """RFC 3686 3.1, RFC 4106 3.1: whatever the source of randomness, the IV is the number."""
+    integrity = "none" if ENCRYPTION[cipher].icv_size else "sha1"
+    pair, inner = make_pair({"cipher": cipher, "integrity": integrity}), make_inner("tunnel")
+    ivs = [pair.wire(inner)[28:36] for _ in range(5)]
+    assert ivs == [number.to_bytes(8) for number in range(1, 6)]
+
+
+REFUSED: dict[str, dict[str, Any]] = {
+    "NULL without integrity (RFC 4303 3.2)": {"cipher": "null", "integrity": "none"},
+    "CTR without integrity (RFC 3686 7)": {"cipher": "aes128ctr", "integrity": "none"},
+    "GCM with integrity (RFC 4106 8.1)": {"cipher": "aes128gcm16", "integrity": "sha1"},
+    "ESP with AH's GMAC (RFC 4543 3)": {"cipher": "aes128", "integrity": "aes128gmac"},
+    "a short salt": {"cipher": "aes128gcm16", "integrity": "none", "encryption_key": bytes(16)},
+    "AH without MAC": {"protocol": 51, "integrity": "none"},
+    "AH with a cipher": {"protocol": 51, "cipher": "aes128"},
+    "AH with a key too long": {"protocol": 51, "integrity_key": bytes(33)},
+    "another protocol": {"protocol": 47},
+}
+
+
+@pytest.mark.parametrize("changes", REFUSED.values(), ids=REFUSED)
+def test_impossible_transforms_are_refused(changes: dict[str, Any], make_sa: MakeSa) -> None:
+    base = {"replay": None}
+    with pytest.raises(ValueError, match=r"no transform|needs integrity|takes a key|protocol 47"):
+        make_sa(**base | changes)
+
+
+def test_every_row_names_its_source() -> None:
+    sources = {row.source for row in ENCRYPTION.values()}
+    sources |= {row.source for row in INTEGRITY.values()}
+    assert all(source.startswith("RFC ") for source in sources)
+
+
+@pytest.mark.covers("feature:tfc", by="self")
+def test_traffic_flow_padding_is_left_out(make_pair: MakePair, make_inner: MakeInner) -> None:
+    """RFC 4303 2.7: in a tunnel, octets behind the inner packet's length are TFC padding."""
+    pair, inner = make_pair({}), make_inner("tunnel")
+    payload = seal(pair.out.outer, inner.build() + bytes(500), 4, 1, bytes(16))
+    source, destination = IPv4Address("192.0.2.1"), IPv4Address("192.0.2.2")
+    assert pair.received(Ipv4Packet(source, destination, 50, payload).build()) == inner
