@@ -12,7 +12,10 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.ipsec import AH
 from scapy.layers.ipsec import SecurityAssociation as Oracle
 
-from conformance.ipsec.ip import Ipv4Packet
+from conformance.crypto.random import seeded_random
+from conformance.ipsec.drops import DropReason, PacketDroppedError
+from conformance.ipsec.engine import AuditEvent, DataPlane
+from conformance.ipsec.ip import Ipv4Packet, MalformedPacketError
 from conformance.ipsec.ip6 import ExtensionHeader, Ipv6Packet
 from conformance.ipsec.packet import Packet, parse_packet
 from conformance.ipsec.protection import decapsulate, encapsulate
@@ -176,3 +179,43 @@ def test_the_oracle_knows_every_mac_but_these() -> None:
     assert set(INTEGRITY) - set(SCAPY_MACS) <= {
         "none", "ripemd160", "aesxcbc", "aes128gmac", "aes192gmac", "aes256gmac",
     }  # fmt: skip
+
+
+BAD_OPTIONS = {  # IPv4 options, then bodies of IPv6 headers, that end within an option
+    "length zero": b"\x07\x00\x04\x00",
+    "length one": b"\x07\x01\x04\x00",
+    "length too long": b"\x07\x05\x04\x00",
+    "no length": b"\x01\x01\x01\x07",
+}
+
+
+@pytest.mark.parametrize("options", BAD_OPTIONS.values(), ids=BAD_OPTIONS)
+def test_bad_options_are_dropped(options: bytes, make_sa: MakeSa, make_inner: MakeInner) -> None:
+    """Whether sent or received: what cannot be told apart cannot be covered."""
+    sa, inner = make_sa(protocol=51, mode="transport", replay=None), make_inner("transport")
+    with pytest.raises(MalformedPacketError, match="option's length"):
+        encapsulate(sa, replace(inner, options=options), 1, b"")
+    whole = encapsulate(sa, inner, 1, b"")
+    assert isinstance(whole, Ipv4Packet)
+    wire = replace(whole, options=options)
+    with pytest.raises(PacketDroppedError, match="option's length"):
+        decapsulate(sa, wire)
+    plane = DataPlane(seeded_random(1))
+    event = plane.outbound(replace(inner, options=options), sa)
+    assert isinstance(event, AuditEvent)
+    assert event.reason is DropReason.OUT_HEADER
+
+
+@pytest.mark.parametrize("body", ["00c209aabbccdd", "00050200000105", "000102000000c2"])
+def test_bad_ipv6_options_are_dropped(body: str, make_sa: MakeSa) -> None:
+    sa, header = make_sa_6(make_sa), ExtensionHeader(0, bytes.fromhex(body))
+    with pytest.raises(MalformedPacketError, match="option's length"):
+        encapsulate(sa, Ipv6Packet(*SIX, 253, b"", headers=(header,)), 1, b"")
+
+
+@pytest.mark.parametrize(("left", "size"), [(2, 16), (255, 16), (1, 8), (1, 0)])
+def test_bad_routing_headers_are_dropped(left: int, size: int, make_sa: MakeSa) -> None:
+    header = ExtensionHeader(43, bytes((size // 8, 0, left, 0, 0, 0, 0)) + bytes(size))
+    sa = make_sa_6(make_sa)
+    with pytest.raises(MalformedPacketError, match="segments left"):
+        encapsulate(sa, Ipv6Packet(*SIX, 253, b"", headers=(header,)), 1, b"")

@@ -11,9 +11,10 @@ from conformance.ipsec.drops import DropReason
 from conformance.ipsec.inspect import inspect, key_only_sa
 from conformance.ipsec.ip import Ipv4Packet
 from conformance.ipsec.protection import encapsulate
+from conformance.ipsec.sad import UdpEncapsulation
 
 if TYPE_CHECKING:
-    from conftest import MakeInner, MakeSa
+    from conftest import MakeInner, MakePair, MakeSa
 
     from conformance.ipsec.sad import SecurityAssociation
 
@@ -84,3 +85,51 @@ def test_what_is_no_esp_is_passed_over(make_sa: MakeSa, make_inner: MakeInner) -
         Ipv4Packet(outer.source, outer.destination, 50, b"short").build(),
     ]
     assert [inspect([sa], packet) for packet in others] == [None] * len(others)
+
+
+@pytest.mark.parametrize("payload", [b"ping", b"again " * 60], ids=["as it is", "compressed"])
+@pytest.mark.parametrize("mode", ["tunnel", "transport"])
+@pytest.mark.parametrize("in_udp", [False, True], ids=["bare", "udp"])
+def test_bundles_open(
+    mode: str, payload: bytes, make_pair: MakePair, make_inner: MakeInner, *, in_udp: bool
+) -> None:
+    """ESP and IPComp, also where IPComp had nothing to save; in UDP too."""
+    esp = {"protocol": 50, "udp": UdpEncapsulation() if in_udp else None}
+    pair, inner = make_pair(esp, {"protocol": 108}, mode=mode), make_inner(mode, payload)
+    seen = inspect(pair.into.sas, pair.wire(inner))
+    assert seen is not None
+    assert seen.inner == inner
+    assert seen.in_udp is in_udp
+    assert seen.protocols == ((50, 108) if len(payload) > 90 else (50,))
+    closed = inspect([replace(pair.into.sas[0], integrity_key=bytes(32))], pair.wire(inner))
+    assert closed is not None
+    assert (closed.inner, closed.reason) == (None, DropReason.IN_INTEGRITY)
+
+
+def test_udp_of_other_ports_is_passed_over(make_inner: MakeInner) -> None:
+    other = replace(
+        make_inner("transport"), protocol=17, payload=bytes((1, 2, 3, 4, 0, 12, 0, 0)) + b"data"
+    )
+    assert inspect([], other.build()) is None
+
+
+def test_keepalives_are_passed_over(make_inner: MakeInner) -> None:
+    header = bytes.fromhex("1194119400090000")
+    alive = replace(make_inner("transport"), protocol=17, payload=header + b"\xff")
+    assert inspect([], alive.build()) is None
+
+
+def test_ah_opens_with_its_key(make_sa: MakeSa, make_inner: MakeInner) -> None:
+    sa, inner = make_sa(protocol=51, mode="transport"), make_inner("transport")
+    reader = key_only_sa(
+        spi=sa.spi,
+        source=sa.source,
+        destination=sa.destination,
+        mode=sa.mode,
+        integrity=sa.integrity,
+        integrity_key=sa.integrity_key,
+        protocol=51,
+    )
+    seen = inspect([reader], encapsulate(sa, inner, 5, b"").build())
+    assert seen is not None
+    assert (seen.inner, seen.protocols, seen.sequence) == (inner, (51,), 5)
