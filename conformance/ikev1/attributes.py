@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.ikev1.buffer import Layout, Reader
+from conformance.ikev1.methods import METHOD_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -107,6 +108,7 @@ class AttributeRow(NamedTuple):
     """Names of assigned values; empty where the value is a quantity."""
 
 
+_METHODS = {row.number: row.name for row in METHOD_ROWS.values()}
 _LIFE_TYPES = {1: "seconds", 2: "kilobytes"}
 ENCAPSULATION_MODES = {
     1: "tunnel",
@@ -122,7 +124,7 @@ ENCAPSULATION_MODES = {
 PHASE_1 = (
     AttributeRow(1,  "encryption algorithm",  Form.BASIC,    {}),
     AttributeRow(2,  "hash algorithm",        Form.BASIC,    {}),
-    AttributeRow(3,  "authentication method", Form.BASIC,    {1: "psk", 2: "dss", 3: "rsa"}),
+    AttributeRow(3,  "authentication method", Form.BASIC,    _METHODS),
     AttributeRow(4,  "group description",     Form.BASIC,    {}),
     AttributeRow(5,  "group type",            Form.BASIC,    {1: "MODP", 2: "ECP", 3: "EC2N"}),
     AttributeRow(6,  "group prime",           Form.VARIABLE, {}),

@@ -27,6 +27,8 @@ _ENCODING = CertificateEncoding.X509_SIGNATURE
 _WRAPPED = CertificateEncoding.PKCS7_X509
 _SERVED = (_ENCODING, _WRAPPED)
 _LISTS = (CertificateEncoding.CRL, CertificateEncoding.ARL)
+_BARE = (_ENCODING, CertificateEncoding.X509_KEY_EXCHANGE)
+_KNOWN = (_WRAPPED, *_BARE, *_LISTS)
 # Identification type: the subject, or the kind of subjectAltName that must hold the same value.
 _KINDS: dict[int, str] = {
     IdType.DER_ASN1_DN: "dn",
@@ -172,19 +174,23 @@ def _says(certificate: Certificate, identity: Identification) -> bool:
 
 
 def _received(payloads: Sequence[CertificatePayload]) -> list[Certificate]:
-    """Every certificate of a message, unwrapped; raises PeerError and CertificateError."""
+    """Every certificate of a message, unwrapped; raises PeerError and CertificateError.
+
+    Other encodings are passed over where something of use is beside them (RFC 4945 3.3.10.1).
+    """
     found: list[Certificate] = []
     for payload in payloads:
         if payload.encoding is _WRAPPED:
             found += x509.parse_pkcs7(payload.data)
-        elif payload.encoding is _ENCODING:
+        elif payload.encoding in _BARE:
             found.append(Certificate.parse(payload.data))
-        elif payload.encoding not in _LISTS:
-            raise PeerError(
-                NotifyType.CERT_TYPE_UNSUPPORTED,
-                f"certificate encoding {payload.encoding.label}",
-                fatal=True,
-            )
+    unknown = [one.encoding.label for one in payloads if one.encoding not in _KNOWN]
+    if unknown and not found:
+        raise PeerError(
+            NotifyType.CERT_TYPE_UNSUPPORTED,
+            f"certificate encoding {', '.join(unknown)}",
+            fatal=True,
+        )
     return found
 
 

@@ -38,6 +38,7 @@ from conformance.ikev1.events import (
     MessageSent,
 )
 from conformance.ikev1.message import parse_header, parse_message
+from conformance.ikev1.methods import METHOD_ROWS
 from conformance.ikev1.payloads import Hash, OpaquePayload
 
 if TYPE_CHECKING:
@@ -48,7 +49,10 @@ RECORDED = json.loads((VECTORS / "ikev1" / "authentication.json").read_text())
 MADE = RECORDED["credentials"]
 NAMES = RECORDED["names"]
 METHODS, EXCHANGES = ("rsa-enc", "rsa-rev"), ("main", "aggressive")
-BOTH = [*product(METHODS, EXCHANGES)]
+BOTH = [
+    pytest.param(*row, marks=pytest.mark.covers(f"auth:{METHOD_ROWS[row[0]].number}", by="self"))
+    for row in product(METHODS, EXCHANGES)
+]
 I, R = "initiator", "responder"  # noqa: E741 - the roles' letters in the RFC
 
 

@@ -13,9 +13,11 @@ from conformance.crypto import issuing
 from conformance.crypto.asymmetric import PrivateKey
 from conformance.crypto.certificates import Certificate
 from conformance.ikev1.config import Identification, Phase1Proposal
-from conformance.ikev1.constants import NotifyType
+from conformance.ikev1.constants import CertificateEncoding, NotifyType
 from conformance.ikev1.credentials import Credentials
+from conformance.ikev1.deviations import Seams
 from conformance.ikev1.events import ChildInstalled, MessageRejected, MessageSent
+from conformance.ikev1.payloads import CertificatePayload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,3 +163,30 @@ def test_a_chain_without_its_middle(make_pair: Callable[..., Any]) -> None:
     own = replace(own, certificates=own.certificates[:1])
     pair = run(make_pair, initiator=own)
     assert pair.of_responder(MessageRejected)[0].notify is NotifyType.INVALID_CERT_AUTHORITY
+
+
+@pytest.mark.covers("cert:8", by="self")
+def test_a_list_for_authorities_has_its_own_encoding(
+    make_pair: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 2408 3.9 encoding 8 carries the list that names an authority."""
+    genuine = Seams.payloads
+
+    def payloads(self: Seams, position: Any, sent: Any) -> Any:
+        return tuple(
+            replace(one, encoding=CertificateEncoding.ARL)
+            if isinstance(one, CertificatePayload) and one.encoding is CertificateEncoding.CRL
+            else one
+            for one in genuine(self, position, sent)
+        )
+
+    monkeypatch.setattr(Seams, "payloads", payloads)
+    for named, reason in (((), ""), ((between().certificate,), "is revoked")):
+        lists = (root().crl(named), between().crl())
+        own = credentials(I, low=True, revocations=lists)
+        pair = run(make_pair, initiator=own, responder=credentials(R, require_crl=True))
+        if reason:
+            assert reason in refusal(pair)
+        else:
+            assert pair.of_responder(ChildInstalled)
+        assert [line for line in lines(pair, "CERT") if line.startswith("CERT ARL")]

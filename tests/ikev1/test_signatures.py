@@ -24,7 +24,8 @@ from conformance.crypto.random import seeded_random
 from conformance.crypto.signatures import SIGNATURES
 from conformance.ikev1.authentication.signed import SignatureMethod
 from conformance.ikev1.config import Identification, Phase1Proposal
-from conformance.ikev1.constants import IdType, NotifyType
+from conformance.ikev1.constants import CertificateEncoding, IdType, NotifyType
+from conformance.ikev1.deviations import Seams
 from conformance.ikev1.errors import LocalError
 from conformance.ikev1.events import (
     ChildInstalled,
@@ -35,7 +36,8 @@ from conformance.ikev1.events import (
     NotifyReceived,
 )
 from conformance.ikev1.message import parse_header, parse_message
-from conformance.ikev1.payloads import CertificateRequest
+from conformance.ikev1.methods import METHOD_ROWS
+from conformance.ikev1.payloads import CertificatePayload, CertificateRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -43,7 +45,10 @@ if TYPE_CHECKING:
 VECTORS = Path(__file__).parents[2] / "vectors"
 RECORDED = json.loads((VECTORS / "ikev1" / "authentication.json").read_text())
 MADE = RECORDED["credentials"]
-METHODS = list(SIGNATURES)
+METHODS = [
+    pytest.param(name, marks=pytest.mark.covers(f"auth:{METHOD_ROWS[name].number}", by="self"))
+    for name in SIGNATURES
+]
 NAMES = RECORDED["names"]
 I, R = "initiator", "responder"  # noqa: E741 - the roles' letters in the RFC
 DIGEST = {"rsa-sig": 32, "dss-sig": 20, "ecdsa-256": 32, "ecdsa-384": 48, "ecdsa-521": 64}
@@ -458,6 +463,56 @@ def test_a_certificate_of_another_kind_of_key(make_pair: Callable[..., Any]) -> 
     told = refusal(signed_pair(make_pair, initiator={"certificates": (other,)}))
     assert told.notify is NotifyType.INVALID_CERTIFICATE
     assert "not one for rsa-sig" in told.reason
+
+
+def recoded(monkeypatch: pytest.MonkeyPatch, *, encoding: int, keep: bool) -> None:
+    """CERT payloads leave with another encoding; with keep there is a good one behind each."""
+    genuine = Seams.payloads
+
+    def payloads(self: Seams, position: Any, sent: Any) -> Any:
+        out: list[Any] = []
+        for one in genuine(self, position, sent):
+            if isinstance(one, CertificatePayload):
+                out.append(replace(one, encoding=CertificateEncoding(encoding)))
+                out += [one] if keep else []
+            else:
+                out.append(one)
+        return tuple(out)
+
+    monkeypatch.setattr(Seams, "payloads", payloads)
+
+
+def encodings(*numbers: int) -> list[Any]:
+    return [
+        pytest.param(one, marks=pytest.mark.covers(f"cert:{one}", by="self")) for one in numbers
+    ]
+
+
+@pytest.mark.parametrize("encoding", encodings(0, 2, 3, 6, 9, 10))
+def test_encodings_that_nobody_understands(
+    make_pair: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, encoding: int
+) -> None:
+    """Alone they are refused by name; beside a certificate they are passed over."""
+    recoded(monkeypatch, encoding=encoding, keep=False)
+    told = refusal(signed_pair(make_pair, "ecdsa-256"))
+    assert told.notify is NotifyType.CERT_TYPE_UNSUPPORTED
+    assert told.reason.endswith(CertificateEncoding(encoding).label)
+    monkeypatch.undo()
+    recoded(monkeypatch, encoding=encoding, keep=True)
+    pair = signed_pair(make_pair, "ecdsa-256")
+    pair.handshake()
+    assert_stands(pair)
+
+
+@pytest.mark.parametrize("encoding", encodings(5))
+def test_certificates_for_key_exchange(
+    make_pair: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, encoding: int
+) -> None:
+    """RFC 2408 3.9: the same X.509, for another use; what counts is the key usage in it."""
+    recoded(monkeypatch, encoding=encoding, keep=False)
+    pair = signed_pair(make_pair, "ecdsa-256")
+    pair.handshake()
+    assert_stands(pair)
 
 
 def intermediate(*extensions: tuple[x509.ExtensionType, bool]) -> Certificate:

@@ -138,6 +138,14 @@ def test_a_wrong_password(make_pair: Callable[..., Any], row: Any, exchange: str
 # -- hybrid authentication ---------------------------------------------------------------------
 
 
+def test_transcripts_name_the_method(make_pair: Callable[..., Any]) -> None:
+    pair = pair_for(make_pair, "hybrid-init-rsa-sig", "main")
+    pair.handshake()
+    assert (
+        "authentication method hybrid-init-rsa-sig" in pair.of_initiator(MessageSent)[0].payloads[0]
+    )
+
+
 @pytest.mark.parametrize(("auth", "exchange"), MODES)
 def test_keys_are_those_of_signatures(
     make_pair: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, auth: str, exchange: str
