@@ -156,6 +156,7 @@ class Association:
         if formalities is None or self.deleted:
             return
         if formalities.failed:
+            self._delete_children(now)
             self.terminate(now)
         elif question := formalities.next_question():
             self.phase_2.begin(Transaction).ask(question, now)
@@ -209,6 +210,19 @@ class Association:
             nat=nat if nat and nat.detected else None,
             spi_in=self.context.allocate_spi(),
         )
+
+    def authenticate_user(self, now: float) -> None:
+        """Gateway: ask the user of XAUTH anew; raises LocalError where there is none."""
+        if self.formalities is None:
+            raise LocalError("no ISAKMP SA stands")
+        self.formalities.begin_again()
+        self.go_on(now)
+
+    def _delete_children(self, now: float) -> None:
+        """What a user who failed had negotiated goes too (draft-beaulieu-ike-xauth-02 6)."""
+        for child in list(self.context.children.values()):
+            if child.cookie_i == self.phase_1.cookie_i:
+                self.delete_child(child, now)
 
     def install(self, exchange: QuickMode, now: float) -> None:
         """Every pair of SAs that the exchange negotiated stands."""

@@ -100,6 +100,10 @@ class Endpoint:
         """Agree on a group under a private number, from 32768 on; LocalError without an SA."""
         self._youngest().propose_group(number, parameters, now)
 
+    def authenticate_user(self, now: float) -> None:
+        """Ask the user of XAUTH anew under the youngest ISAKMP SA; LocalError without a user."""
+        self._youngest().authenticate_user(now)
+
     def terminate(self, now: float) -> None:
         """Delete every child, then every ISAKMP SA; give up whatever is under way."""
         if any(one.stands for one in self._associations.values()):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from conformance.ikev1 import xauth
 from conformance.ikev1.constants import ConfigurationType, NotifyType
-from conformance.ikev1.errors import PeerError
+from conformance.ikev1.errors import LocalError, PeerError
 from conformance.ikev1.events import ConfigurationReceived, UserAuthenticated
 from conformance.ikev1.mode_config import (
     NUMBERS,
@@ -63,6 +63,13 @@ class Formalities:
         """Whether Quick Mode may begin."""
         return self._authenticated and self._configured and not self.failed
 
+    def begin_again(self) -> None:
+        """The gateway wants XAUTH anew; raises LocalError where we are no gateway of it (6)."""
+        if self.user_is_us is not False:
+            raise LocalError("there is no user whom we could ask")
+        self._authenticated, self._verdict = False, None
+        self._answered = self._refused = 0
+
     def next_question(self) -> Configuration | None:
         """What we have to ask or tell now; None while it is the peer's turn, or nothing is left."""
         if self.failed:
@@ -106,8 +113,10 @@ class Formalities:
 
     def _prove(self, asked: Configuration) -> Values:
         policy = self.context.config.xauth
-        if self.user_is_us is not True or policy is None or self._authenticated:
+        if self.user_is_us is not True or policy is None:
             raise PeerError(NotifyType.INVALID_EXCHANGE_TYPE, "XAUTH was not agreed with us")
+        if self._authenticated:  # the gateway may ask again at any time (6)
+            self._authenticated, self._messages = False, ()
         self._read(asked)
         values = xauth.answer(asked, policy, self.context.random(1)[0])
         if ("xauth-status", xauth.FAIL) in values:
@@ -116,7 +125,7 @@ class Formalities:
 
     def _take_verdict(self, asked: Configuration) -> Values:
         """Also without a question before it: then phase 1 was enough for the gateway (5.5)."""
-        if self.user_is_us is not True or self._authenticated:
+        if self.user_is_us is not True:
             raise PeerError(NotifyType.INVALID_EXCHANGE_TYPE, "XAUTH-STATUS out of place")
         status = asked.value(xauth.STATUS)
         if status is None:

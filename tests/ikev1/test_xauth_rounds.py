@@ -14,6 +14,7 @@ from conformance.ikev1.config import Phase1Proposal
 from conformance.ikev1.constants import ConfigurationType, ExchangeType, NotifyType
 from conformance.ikev1.errors import LocalError
 from conformance.ikev1.events import (
+    ChildDeleted,
     ChildInstalled,
     IsakmpDeleted,
     MessageReceived,
@@ -302,3 +303,55 @@ def test_nobody_says_ok_to_himself(make_pair: Callable[..., Any]) -> None:
     )
     assert [one.accepted for one in gateway(UserAuthenticated)] == [False]
     assert not pair.of_initiator(ChildInstalled) + pair.of_responder(ChildInstalled)
+
+
+# -- later on ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", SIDES)
+def test_the_gateway_asks_again(make_pair: Callable[..., Any], method: str) -> None:
+    """6: at any time; a user who still knows the password keeps what it has."""
+    pair, user, gateway = pair_of(make_pair, XauthPolicy(users=USERS), method=method)
+    getattr(pair, SIDES[method][1]).authenticate_user(1.0)
+    pair.deliver()
+    for events in (user, gateway):
+        assert [one.accepted for one in events(UserAuthenticated)] == [True, True]
+        assert not events(ChildDeleted) + events(IsakmpDeleted) + events(MessageRejected)
+    pair.initiator.start_quick_mode(2.0)
+    pair.deliver()
+    assert len(pair.of_responder(ChildInstalled)) == 2
+
+
+@pytest.mark.parametrize("method", SIDES)
+def test_a_user_who_fails_later_loses_everything(
+    make_pair: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """6: phase 1 and phase 2 alike."""
+    pair, user, gateway = pair_of(make_pair, XauthPolicy(users=USERS), method=method)
+
+    def forgotten(request: Configuration, policy: XauthPolicy, identifier: int) -> Any:
+        return answer(request, replace(policy, password=b"guess"), identifier)
+
+    monkeypatch.setattr("conformance.ikev1.xauth.answer", forgotten)
+    getattr(pair, SIDES[method][1]).authenticate_user(1.0)
+    pair.deliver()
+    for events in (user, gateway):
+        assert [one.accepted for one in events(UserAuthenticated)] == [True, False]
+        assert len(events(ChildDeleted)) == len(events(IsakmpDeleted)) == 1
+
+
+def test_no_quick_mode_while_the_user_is_asked(make_pair: Callable[..., Any]) -> None:
+    pair, _, gateway = pair_of(make_pair, XauthPolicy(users=USERS))
+    pair.responder.authenticate_user(1.0)
+    pair.initiator.start_quick_mode(1.0)
+    (data, _) = pair.initiator.datagrams_to_send(1.0)[-1]
+    pair.responder.receive_datagram(data, ("10.0.0.1", 500), 1.0)
+    pair.deliver()
+    assert "before XAUTH" in gateway(MessageRejected)[0].reason
+    assert len(gateway(ChildInstalled)) == 1
+
+
+def test_only_a_gateway_asks(make_pair: Callable[..., Any]) -> None:
+    pair, *_ = pair_of(make_pair, XauthPolicy(users=USERS))
+    with pytest.raises(LocalError, match="no user whom we could ask"):
+        pair.initiator.authenticate_user(1.0)
