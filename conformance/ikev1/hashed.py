@@ -21,6 +21,13 @@ class Hashed(Exchange):
 
     isakmp_sa: IsakmpSa | None = None
 
+    @property
+    def sa(self) -> IsakmpSa:
+        """The ISAKMP SA; raises LocalError where there is none."""
+        if self.isakmp_sa is None:
+            raise LocalError("no ISAKMP SA, no HASH(1)")
+        return self.isakmp_sa
+
     def hash_1(self, message: bytes) -> bytes:
         """HASH(1) over what follows it."""
         return self.hash_with_nonce(self.message_id.to_bytes(4), b"", message)
@@ -36,7 +43,5 @@ class Hashed(Exchange):
 
     def hash_with_nonce(self, message_id: bytes, nonce: bytes, message: bytes) -> bytes:
         """prf(SKEYID_a, M-ID | nonce | message)."""
-        if self.isakmp_sa is None:
-            raise LocalError("no ISAKMP SA, no HASH(1)")
-        sa = self.isakmp_sa
+        sa = self.sa
         return keys.hash_2(sa.hash_name, sa.skeyid_a, message_id, nonce, message)
