@@ -200,6 +200,7 @@ def life_durations(table: AttributeTable, attributes: Iterable[Attribute]) -> di
     return found
 
 
+@lru_cache(maxsize=256)
 def _encode_one(number: int, value: int, *, variable: bool = False) -> Attribute:
     basic = value < _BASIC_LIMIT and not variable
     size = max(_LONG, (value.bit_length() + 7) // 8)

@@ -283,6 +283,8 @@ class Config:
 
     def secret_of(self, identity: Identification | None, address: str) -> bytes:
         """The pre-shared key for a peer, by its address where it has not told its identity."""
+        if not self.psk_by_id:
+            return self.psk
         peer = identity or selector_of_host(address)
         matching = (secret for one, secret in self.psk_by_id if one.is_same(peer))
         return next(matching, self.psk)

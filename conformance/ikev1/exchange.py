@@ -191,7 +191,7 @@ class Exchange:
         )
 
     def _set_state(self, state: State) -> None:
-        _log.debug("%s: %s -> %s", self.label, self.state.name, state.name)
+        _log.debug("%s: %s -> %s", self.exchange_type.name, self.state.name, state.name)
         self.state = state
 
     def _receive_again(self, header: Header, data: bytes, digest: bytes) -> None:

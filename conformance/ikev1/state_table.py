@@ -93,7 +93,7 @@ class Rule(NamedTuple):
 
     def applies(self, role: Role, auth: str | None, state: State) -> bool:
         """Whether this is the row for an exchange."""
-        return (self.role, self.state) == (role, state) and self.auth in {None, auth}
+        return self.state is state and self.role is role and self.auth in (None, auth)
 
     def check(self, message: Message) -> None:
         """Raise PeerError where flags or payloads are not those of the row."""
