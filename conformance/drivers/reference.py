@@ -118,6 +118,8 @@ def _ike_key(told: Mapping[str, Any]) -> IkeKey:
 
 def _esp_key(told: Mapping[str, Any]) -> EspKey:
     return EspKey(
+        protocol=told["protocol"],
+        mode=told["mode"],
         source=told["source"],
         destination=told["destination"],
         spi=int(told["spi"]),

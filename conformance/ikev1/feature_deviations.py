@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from conformance.ikev1.buffer import GENERIC_SIZE
 from conformance.ikev1.constants import FLAG_COMMIT, ExchangeType, NotifyType, PayloadType
 from conformance.ikev1.deviation import Deviation, Payloads, Position, flip
 from conformance.ikev1.message import HEADER_SIZE
@@ -19,7 +20,6 @@ from conformance.ikev1.payloads import (
     OpaquePayload,
     SecurityAssociation,
 )
-from conformance.ikev1.payloads.chain import HEADER_SIZE as GENERIC_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ def _renumbered(sa: SecurityAssociation) -> SecurityAssociation:
     (transform,) = proposal.transforms
     number, *rest = transform.attributes
     changed = replace(number, value=(number.number ^ 1).to_bytes(len(number.value)))
-    transform = replace(transform, attributes=(changed, *rest))
+    transform = transform._replace(attributes=(changed, *rest))
     return replace(sa, proposals=(replace(proposal, transforms=(transform,)),))
 
 

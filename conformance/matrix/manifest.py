@@ -76,7 +76,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             if level not in self.claims[name]
         ]
         return [
-            f"{self.name}: {claim}" for claim in role_claims + levels or self._excepted(combination, role)
+            f"{self.name}: {claim}"
+            for claim in role_claims + levels or self._excepted(combination, role)
         ]
 
     def exceptions_as(self, role: Role) -> tuple[Exclusion, ...]:

@@ -24,7 +24,7 @@ from conformance.peer.facts import MappingChanged
 from conformance.peer.log import describe_drop
 from conformance.peer.outcome import Mark
 from conformance.peer.runtime import Runtime
-from conformance.peer.sas import esp_keys, ike_keys
+from conformance.peer.sas import ike_keys, sa_keys
 from conformance.peer.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Connection(Runtime):
             _log.exception("%s: the data plane cannot carry what was agreed", self)
             self.note_failure(f"data plane: {error}")
             return
-        self.keys["esp"] += [esp_keys(child.inbound), esp_keys(child.outbound)]
+        self.keys["esp"] += sa_keys(child)
         self._installed += 1
 
     @keep.register
@@ -168,7 +168,7 @@ class Connection(Runtime):
         self.endpoint.terminate(self.loop.time())
         self.pump()
         for child in self.traffic.children.values():
-            _log.warning("%s: no ISAKMP SA to delete SPI %#010x by", self, child.inbound.spi)
+            _log.warning("%s: no ISAKMP SA to delete SPI %#010x by", self, child.inbound.outer.spi)
         self._deleted += self.traffic.clear()
         return self._deleted - before
 

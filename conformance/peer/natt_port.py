@@ -13,11 +13,8 @@ from conformance.ikev1.errors import DecodeError
 from conformance.ikev1.fragments import is_fragment
 from conformance.ikev1.message import NON_ESP_MARKER, parse_header
 from conformance.ikev1.natt import KEEPALIVE
-from conformance.ipsec.ip import HEADER_SIZE, Ipv4Packet, Protocol
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Address
-
     from conformance.ikev1.events import PathProbed
     from conformance.peer.host import Address
 
@@ -48,16 +45,6 @@ def carries_fragment(datagram: bytes) -> bool:
         return is_fragment(parse_header(datagram.removeprefix(NON_ESP_MARKER)))
     except DecodeError:
         return False
-
-
-def in_ip(esp: bytes, source: IPv4Address, destination: IPv4Address) -> bytes:
-    """The packet that ESP from UDP would have been in (RFC 3948 3.1.1)."""
-    return Ipv4Packet(source, destination, Protocol.ESP, esp).build()
-
-
-def out_of_ip(packet: bytes) -> bytes:
-    """The ESP in a packet without options, for UDP."""
-    return packet[HEADER_SIZE:]
 
 
 @dataclass(slots=True)

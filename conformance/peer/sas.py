@@ -6,22 +6,31 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, summarize_address_range
 from typing import TYPE_CHECKING, Any
 
-from conformance.ipsec.sad import Mode, SecurityAssociation, Selector
+from conformance.ikev1.events import Role
+from conformance.ipsec.ip import Protocol
+from conformance.ipsec.sad import Bundle, Mode, SecurityAssociation, Selector, UdpEncapsulation
 
 if TYPE_CHECKING:
     from conformance.ikev1.config import Identification
-    from conformance.ikev1.events import ChildInstalled, IsakmpEstablished
+    from conformance.ikev1.events import ChildInstalled, IsakmpEstablished, Protection
 
 _MODES: dict[str, Mode] = {"tunnel": "tunnel", "transport": "transport"}
+_PROTOCOLS = {"ah": Protocol.AH, "esp": Protocol.ESP, "ipcomp": Protocol.IPCOMP}
+_NAMES = {number: name for name, number in _PROTOCOLS.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class ChildSas:
-    """A pair of one-way SAs, and the event that told of it."""
+    """A pair of one-way SAs or bundles of them, and the event that told of it."""
 
     agreed: ChildInstalled
-    inbound: SecurityAssociation
-    outbound: SecurityAssociation
+    inbound: Bundle
+    outbound: Bundle
+
+    @property
+    def mode(self) -> Mode:
+        """Of the bundle: that of its innermost SA."""
+        return self.inbound.inner.mode
 
 
 def network_of(selector: Identification) -> IPv4Network:
@@ -41,34 +50,70 @@ def network_of(selector: Identification) -> IPv4Network:
 
 
 def install(agreed: ChildInstalled, local: IPv4Address, remote: IPv4Address) -> ChildSas:
-    """The pair of SAs between two outer addresses; ValueError where ESP here cannot carry them."""
+    """The pair between two outer addresses; ValueError where the data plane cannot carry it."""
+    if agreed.non_ike_marker:
+        raise ValueError("ESP on port 500, behind eight zeros, is not carried")
     here, there = network_of(agreed.local_selector), network_of(agreed.remote_selector)
-    common: dict[str, Any] = {
-        "mode": _MODES[agreed.mode],
-        "cipher": agreed.cipher,
-        "integrity": agreed.integrity,
+    inward = {
+        "direction": "in",
+        "source": remote,
+        "destination": local,
+        "selector": Selector(there, here),
     }
-    inbound = SecurityAssociation(
-        spi=agreed.spi_in,
-        source=remote,
-        destination=local,
-        direction="in",
-        encryption_key=agreed.encryption_key_in,
-        integrity_key=agreed.integrity_key_in,
-        selector=Selector(there, here),
-        **common,
-    )
-    outbound = SecurityAssociation(
-        spi=agreed.spi_out,
-        source=local,
-        destination=remote,
-        direction="out",
-        encryption_key=agreed.encryption_key_out,
-        integrity_key=agreed.integrity_key_out,
-        selector=Selector(here, there),
-        **common,
-    )
+    outward = {
+        "direction": "out",
+        "source": local,
+        "destination": remote,
+        "selector": Selector(here, there),
+    }
+    protections = agreed.protections
+    inbound = Bundle(tuple(_sa(agreed, one, inward, _inbound(one)) for one in protections))
+    outbound = Bundle(tuple(_sa(agreed, one, outward, _outbound(one)) for one in protections))
     return ChildSas(agreed, inbound, outbound)
+
+
+def _sa(
+    agreed: ChildInstalled, one: Protection, ends: dict[str, Any], own: dict[str, Any]
+) -> SecurityAssociation:
+    """One SA of a bundle, whose innermost makes the tunnel (RFC 2401 4.5)."""
+    in_udp = agreed.udp_encapsulation and one.protocol == "esp"
+    return SecurityAssociation(
+        mode=_MODES[agreed.mode if one is agreed.protections[-1] else "transport"],
+        protocol=_PROTOCOLS[one.protocol],
+        cipher=one.cipher,
+        integrity=one.integrity,
+        compression=one.compression,
+        esn=agreed.esn and one.protocol != "ipcomp",
+        udp=_udp(agreed, ends["direction"]) if in_udp else None,
+        **ends,
+        **own,
+    )
+
+
+def _inbound(one: Protection) -> dict[str, Any]:
+    return {
+        "spi": one.spi_in,
+        "encryption_key": one.encryption_key_in,
+        "integrity_key": one.integrity_key_in,
+    }
+
+
+def _outbound(one: Protection) -> dict[str, Any]:
+    return {
+        "spi": one.spi_out,
+        "encryption_key": one.encryption_key_out,
+        "integrity_key": one.integrity_key_out,
+    }
+
+
+def _udp(agreed: ChildInstalled, direction: str) -> UdpEncapsulation:
+    """What NATs did to the addresses that the peer's checksums are over (RFC 3948 3.1.2)."""
+    if direction == "out" or not agreed.original_addresses:
+        return UdpEncapsulation()
+    initiator, responder = map(IPv4Address, agreed.original_addresses)
+    peer_first = agreed.role is Role.RESPONDER
+    source, destination = (initiator, responder) if peer_first else (responder, initiator)
+    return UdpEncapsulation(original_source=source, original_destination=destination)
 
 
 def child_facts(child: ChildSas) -> dict[str, Any]:
@@ -85,10 +130,10 @@ def child_facts(child: ChildSas) -> dict[str, Any]:
         "lifetime_seconds": agreed.lifetime_seconds,
         "local_selector": str(network_of(agreed.local_selector)),
         "remote_selector": str(network_of(agreed.remote_selector)),
-        "packets_in": child.inbound.usage.packets,
-        "packets_out": child.outbound.usage.packets,
-        "bytes_in": child.inbound.usage.bytes,
-        "bytes_out": child.outbound.usage.bytes,
+        "packets_in": child.inbound.outer.usage.packets,
+        "packets_out": child.outbound.outer.usage.packets,
+        "bytes_in": child.inbound.outer.usage.bytes,
+        "bytes_out": child.outbound.outer.usage.bytes,
         "role": agreed.role.value,
         "negotiated_lifetime_seconds": agreed.negotiated_lifetime_seconds,
         "lifetime_kilobytes": agreed.lifetime_kilobytes,
@@ -126,10 +171,15 @@ def ike_keys(sa: IsakmpEstablished) -> dict[str, str]:
     }
 
 
-def esp_keys(sa: SecurityAssociation) -> dict[str, Any]:
-    """What a packet decoder needs of a one-way SA; keys in hex."""
+def sa_keys(child: ChildSas) -> list[dict[str, Any]]:
+    """What a packet decoder needs of every one-way SA of a pair; keys in hex."""
+    return [_keys(sa) for bundle in (child.inbound, child.outbound) for sa in bundle.sas]
+
+
+def _keys(sa: SecurityAssociation) -> dict[str, Any]:
     return {
         "spi": sa.spi,
+        "protocol": _NAMES[Protocol(sa.protocol)],
         "source": str(sa.source),
         "destination": str(sa.destination),
         "mode": sa.mode,

@@ -12,10 +12,11 @@ from conformance.ipsec.engine import AuditEvent, DataPlane
 from conformance.peer.connection import Connection
 from conformance.peer.host import CommandError, Host
 from conformance.peer.log import describe_drop
-from conformance.peer.natt_port import Content, belongs_here, content_of, in_ip
-from conformance.peer.sockets import IKE_PORT, NATT_PORT, RawEspSocket, UdpSocket
+from conformance.peer.natt_port import Content, belongs_here, content_of
+from conformance.peer.sockets import IKE_PORT, NATT_PORT, RawSockets, UdpSocket
 
 if TYPE_CHECKING:
+    from conformance.ipsec.engine import Accepted
     from conformance.peer.host import Address
     from conformance.peer.requests import Configure
     from conformance.peer.sockets import EspOpener, EspTransport, UdpOpener
@@ -37,7 +38,7 @@ class ReferencePeer:
         inner: IPv4Address,
         *,
         ports: tuple[int, int] = (IKE_PORT, NATT_PORT),
-        open_esp: EspOpener = RawEspSocket,
+        open_esp: EspOpener = RawSockets,
         open_udp: UdpOpener = UdpSocket.open,
     ) -> None:
         self.name = name
@@ -61,7 +62,7 @@ class ReferencePeer:
                 self._ports, (self._receive_ike, self.receive_natt), strict=True
             ):
                 self._udp.append(await self._open_udp(self.address, port, receive))
-            self._esp = self._open_esp(self.address, self._receive_esp)
+            self._esp = self._open_esp(self.address, self._receive_packet)
         except BaseException:
             self.close()
             raise
@@ -133,14 +134,17 @@ class ReferencePeer:
     def receive_natt(self, data: bytes, address: Address) -> None:
         """Take a datagram that came to port 4500 (RFC 3948 2)."""
         if content_of(data) is Content.ESP:
-            packet = in_ip(data, IPv4Address(address[0]), self.address)
-            self._receive_esp(packet, via=address)
+            source = IPv4Address(address[0]), address[1]
+            self._accept(self._plane.inbound_datagram(data, source, self.address), via=address)
         else:
             self._receive_ike(data, address)
 
-    def _receive_esp(self, packet: bytes, via: Address | None = None) -> None:
-        """Take ESP, which came in UDP from ``via`` or in IP itself."""
-        result = self._plane.inbound(packet)
+    def _receive_packet(self, packet: bytes) -> None:
+        """Take a whole packet with AH or ESP in it."""
+        self._accept(self._plane.inbound(packet))
+
+    def _accept(self, result: Accepted | AuditEvent, via: Address | None = None) -> None:
+        """Hand a packet to the connection whose SAs brought it, in UDP from ``via`` or in IP."""
         if isinstance(result, AuditEvent):
             connection = self._with(str(result.source))
             if connection is None:
@@ -152,7 +156,7 @@ class ReferencePeer:
         owner = next(one for one in self.connections.values() if spi in one.traffic.children)
         if via is not None:
             owner.heard(via)
-        owner.traffic.receive(result.inner, result.sa)
+        owner.traffic.receive(result)
 
     def _send_packet(self, packet: bytes, destination: IPv4Address) -> None:
         if self._esp is None:

@@ -110,43 +110,54 @@ class UdpSocket(asyncio.DatagramProtocol):
         self._bound.close()
 
 
-class RawEspSocket:
-    """ESP as the kernel hands it to raw sockets: with the IPv4 header, both ways.
+class RawSockets:
+    """AH and ESP as the kernel hands them to raw sockets: with the IPv4 header, both ways.
 
-    A kernel that knows ESP sees the packets too and drops them, for it has no such SA.
+    A kernel that knows the protocols sees the packets too and drops them: it has no such SA.
     """
 
     def __init__(self, address: IPv4Address, receive: PacketReceiver) -> None:
         self._receive = receive
         self._loop = asyncio.get_running_loop()
+        self._sockets: list[socket.socket] = []
         try:
-            self._socket = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ESP)
-        except OSError as error:
-            raise _user_error("cannot open a raw ESP socket", error) from error
-        self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_HDRINCL, 1)
-        self._socket.setblocking(False)
-        try:
-            self._socket.bind((str(address), 0))
-        except OSError as error:
-            self._socket.close()
-            raise _user_error(f"cannot bind ESP to {address}", error) from error
-        self._loop.add_reader(self._socket, self._readable)
+            for protocol in (socket.IPPROTO_ESP, socket.IPPROTO_AH):
+                self._open(address, protocol)
+        except BaseException:
+            self.close()
+            raise
 
-    def _readable(self) -> None:
+    def _open(self, address: IPv4Address, protocol: int) -> None:
         try:
-            packet = self._socket.recv(_MAX_PACKET)
+            opened = socket.socket(socket.AF_INET, socket.SOCK_RAW, protocol)
+        except OSError as error:
+            raise _user_error("cannot open a raw socket for ESP and AH", error) from error
+        self._sockets.append(opened)
+        opened.setsockopt(socket.IPPROTO_IP, socket.IP_HDRINCL, 1)
+        opened.setblocking(False)
+        try:
+            opened.bind((str(address), 0))
+        except OSError as error:
+            raise _user_error(f"cannot bind ESP and AH to {address}", error) from error
+        self._loop.add_reader(opened, self._readable, opened)
+
+    def _readable(self, readable: socket.socket) -> None:
+        try:
+            packet = readable.recv(_MAX_PACKET)
         except BlockingIOError:  # the kernel found the packet's checksum wrong after waking us
             return
         self._receive(packet)
 
     def send(self, packet: bytes, destination: IPv4Address) -> None:
         """Send one whole IPv4 packet; raises OSError, EMSGSIZE where it is over the MTU."""
-        self._socket.sendto(packet, (str(destination), 0))
+        self._sockets[0].sendto(packet, (str(destination), 0))
 
     def close(self) -> None:
-        """Close the socket."""
-        self._loop.remove_reader(self._socket)
-        self._socket.close()
+        """Close the sockets."""
+        for one in self._sockets:
+            self._loop.remove_reader(one)
+            one.close()
+        self._sockets.clear()
 
 
 def _user_error(complaint: str, error: OSError) -> UserError:

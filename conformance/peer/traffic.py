@@ -6,22 +6,22 @@ RFC 4301 5, RFC 3948 3.
 from __future__ import annotations
 
 import logging
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 from conformance.ipsec.engine import AuditEvent, DataPlane
 from conformance.peer.host import CommandError
-from conformance.peer.natt_port import UdpPath, out_of_ip
+from conformance.peer.natt_port import UdpPath
 from conformance.peer.pinger import Pinger
 from conformance.peer.sas import ChildSas, install
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from ipaddress import IPv4Address
 
     from conformance.crypto.random import RandomSource
     from conformance.ikev1.events import ChildInstalled
-    from conformance.ipsec.ip import Ipv4Packet
-    from conformance.ipsec.sad import SecurityAssociation
+    from conformance.ipsec.engine import Accepted, Protected
+    from conformance.ipsec.packet import Packet
     from conformance.peer.host import Host
     from conformance.peer.requests import Ping
 
@@ -46,7 +46,7 @@ class Traffic:
         self.children: dict[int, ChildSas] = {}
         """The pairs of SAs that stand, by inbound SPI, oldest first."""
         self.path = UdpPath()
-        self.deliver: Callable[[Ipv4Packet], None] | None = None
+        self.deliver: Callable[[Packet], None] | None = None
         """Takes what comes out of the tunnel; without it, echo requests to us are answered."""
         self.inner = host.inner
         """Our address inside tunnels; Mode Config may give us another."""
@@ -77,12 +77,12 @@ class Traffic:
         """All are gone; how many stood."""
         return sum(self.uninstall(spi_in) for spi_in in list(self.children))
 
-    def carrier(self, inner: Ipv4Packet) -> ChildSas | None:
+    def carrier(self, inner: Packet) -> ChildSas | None:
         """The newest pair that covers a packet which is to leave."""
         pairs = reversed(self.children.values())
-        return next((pair for pair in pairs if pair.outbound.selector.covers(inner)), None)
+        return next((pair for pair in pairs if pair.outbound.inner.selector.covers(inner)), None)
 
-    def send(self, inner: Ipv4Packet) -> None:
+    def send(self, inner: Packet) -> None:
         """Protect a packet and send it; a drop where nothing covers it."""
         child = self.carrier(inner) or next(reversed(self.children.values()), None)
         if child is None:
@@ -93,27 +93,28 @@ class Traffic:
             return
         _log.debug("sending %s > %s", inner.source, inner.destination)
         try:
-            self._leave(sent.wire, child)
+            self._leave(sent)
         except OSError as error:
             _log.warning("cannot send %d octets: %s", len(sent.wire), error)
             return
-        self._count(child.outbound.spi, inner.total_length)
+        self._count(sent.sa.spi, inner.total_length)
 
-    def _leave(self, wire: bytes, child: ChildSas) -> None:
-        if not child.agreed.udp_encapsulation:
-            self._host.send_packet(wire, child.outbound.destination)
+    def _leave(self, sent: Protected) -> None:
+        if sent.datagram is None:
+            self._host.send_packet(sent.wire, self._remote)
         elif self.path.address is not None:
-            self._host.send_in_udp(out_of_ip(wire), self.path.address)
+            self._host.send_in_udp(sent.datagram, self.path.address)
 
-    def receive(self, inner: Ipv4Packet, sa: SecurityAssociation) -> None:
+    def receive(self, accepted: Accepted) -> None:
         """Take a packet that came out of one of the inbound SAs."""
+        inner, spi = accepted.inner, accepted.sa.spi
         _log.debug("received %s > %s", inner.source, inner.destination)
-        self._count(sa.spi, inner.total_length)
+        self._count(spi, inner.total_length)
         if self.deliver is not None:
             self.deliver(inner)
             return
         # The count may just have ended the SA that brought it.
-        child = self.children.get(sa.spi)
+        child = self.children.get(spi)
         answer = self._pinger.receive(inner, self._own_address(child)) if child else None
         if answer is not None:
             self.send(answer)
@@ -129,9 +130,9 @@ class Traffic:
         )
 
     def _own_address(self, child: ChildSas) -> IPv4Address:
-        return {"tunnel": self.inner, "transport": self._host.address}[child.inbound.mode]
+        return {"tunnel": self.inner, "transport": self._host.address}[child.mode]
 
     def _remote_address(self, child: ChildSas) -> IPv4Address:
-        there = child.outbound.selector.destination
-        first_host = next(iter(there.hosts()))
-        return {"tunnel": first_host, "transport": self._remote}[child.inbound.mode]
+        there = child.outbound.inner.selector.destination
+        first_host = IPv4Address(next(iter(there.hosts())))
+        return {"tunnel": first_host, "transport": self._remote}[child.mode]

@@ -1,18 +1,14 @@
-"""What a capture shows of the traffic to protect: seen as ESP, decrypted, or in clear."""
+"""What a capture shows of the traffic to protect: seen as AH or ESP, decrypted, or in clear."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import IPv4Address
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from conformance.ikev1.message import NON_ESP_MARKER
-from conformance.ikev1.natt import KEEPALIVE
 from conformance.ipsec.icmp import IcmpType, echo_of
 from conformance.ipsec.inspect import Inspection, inspect, key_only_sa
 from conformance.ipsec.ip import Ipv4Packet, MalformedPacketError, Protocol
 from conformance.record.records import Traffic
-from conformance.runner.dissect import NATT_PORT, UDP_HEADER, udp_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,6 +18,7 @@ if TYPE_CHECKING:
     from conformance.record.wireshark import EspKey
     from conformance.runner.capture import Packet
 
+PROTOCOLS = {"ah": Protocol.AH, "esp": Protocol.ESP, "ipcomp": Protocol.IPCOMP}
 PASSING = {"forward": IcmpType.ECHO, "backward": IcmpType.ECHO_REPLY}
 """The initiator asks, the responder answers."""
 
@@ -40,9 +37,8 @@ def read_traffic(
     A packet counts as decrypted where its ICV holds and it carries the echo message that
     belongs there, between the addresses of the SA's selectors.
     """
-    mode: Literal["tunnel", "transport"] = "tunnel" if connection.tunnel else "transport"
-    sas = [_reader(key, mode) for key in keys]
-    seen = [inspected for packet in packets if (inspected := inspect(sas, _bare(packet.ip)))]
+    sas = [_reader(key) for key in keys]
+    seen = [inspected for packet in packets if (inspected := inspect(sas, packet.ip))]
     ends = dict(zip(PASSING, addresses, strict=True))
     by_way = {
         way: [packet for packet in seen if str(packet.outer.source) == end]
@@ -65,34 +61,26 @@ def read_traffic(
     )
 
 
-def _bare(ip: bytes) -> bytes:
-    """The packet without UDP around its ESP (RFC 3948 2.1)."""
-    datagram = udp_of(ip)
-    if not datagram or NATT_PORT not in UDP_HEADER.unpack_from(datagram)[:2]:
-        return ip
-    esp = datagram[UDP_HEADER.size :]
-    if esp.startswith(NON_ESP_MARKER) or esp == KEEPALIVE:
-        return ip
-    return replace(Ipv4Packet.parse(ip), protocol=Protocol.ESP, payload=esp).build()
-
-
-def _reader(key: EspKey, mode: Literal["tunnel", "transport"]) -> SecurityAssociation:
+def _reader(key: EspKey) -> SecurityAssociation:
+    compresses = key.protocol == "ipcomp"
     return key_only_sa(
         spi=key.spi,
         source=IPv4Address(key.source),
         destination=IPv4Address(key.destination),
-        mode=mode,
+        mode="tunnel" if key.mode == "tunnel" else "transport",
+        protocol=PROTOCOLS[key.protocol],
         cipher=key.cipher,
         encryption_key=key.key,
         integrity=key.integrity,
         integrity_key=key.integrity_key,
+        compression="deflate" if compresses else "none",
     )
 
 
 def _is_expected(packet: Inspection, way: str, connection: Connection) -> bool:
     if packet.inner is None:
         return False
-    echo = echo_of(packet.inner)
+    echo = echo_of(packet.inner) if isinstance(packet.inner, Ipv4Packet) else None
     ends = [
         connection.traffic_address(connection.local),
         connection.traffic_address(connection.remote),

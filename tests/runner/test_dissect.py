@@ -127,7 +127,7 @@ OTHERS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("options", OTHERS, ids=lambda options: "-".join(options))
+@pytest.mark.parametrize("options", OTHERS, ids="-".join)
 def test_other_exchanges_are_opened(options: dict[str, Any]) -> None:
     """Base, answered Deletes, New Group Mode, and CONNECTED under a Quick Mode's message ID."""
     packets, keys = handshake(**options)

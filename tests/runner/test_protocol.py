@@ -20,6 +20,7 @@ JOB = Job(
     cells=(),
     seed=1,
     bridge="ipsecconf0",
+    translator="10.77.0.254",
     psk="secret",
     timeout=10.0,
 )

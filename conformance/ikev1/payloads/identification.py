@@ -13,7 +13,6 @@ from conformance.crypto import names
 from conformance.ikev1.buffer import Reader, Writer
 from conformance.ikev1.constants import IdType, PayloadType
 from conformance.ikev1.errors import DecodeError
-from conformance.ikev1.payloads.chain import read_generic, write_generic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -135,8 +134,7 @@ class Identification:
         """ID_LIST (RFC 3554 3)."""
         writer = Writer()
         for one in members:
-            with write_generic(writer, PayloadType.NONE):
-                one.write(writer)
+            writer.chain([one])
         return cls(IdType.LIST, writer.data)
 
     @classmethod
@@ -169,9 +167,7 @@ class Identification:
         reader, found = Reader(self.data), list[Identification]()
         try:
             while reader.remaining:
-                _, body = read_generic(reader)
-                with body as inner:
-                    found.append(Identification.parse(inner))
+                found += [Identification.parse(reader) for _ in reader.chain(PayloadType.ID)]
         except DecodeError:
             return None
         nested = any(one.type == IdType.LIST for one in found)
