@@ -68,6 +68,8 @@ class Connection:
     psk: str = field(repr=False)
     credentials: Credentials | None
     """What this end proves itself with; None where the PSK does."""
+    crl: bytes | None
+    """The authority's revocation list, DER; None where nobody looks at one."""
     seed: int
     """What the reference peer's randomness derives from."""
     ike_lifetime: int = 28800

@@ -95,6 +95,8 @@ class LibreswanDriver(DaemonDriver):
         """Render the peer's template into the shared volume and load it with addconn."""
         if connection.credentials is not None:
             self._import(connection.credentials)
+        if connection.crl is not None:
+            self._import_crl(connection.crl)
         path = SHARED / f"{self.name}.conf"
         path.write_text(self._template.render(template_values(connection)))
         mark = self.log_mark()
@@ -121,6 +123,15 @@ class LibreswanDriver(DaemonDriver):
             if done.status != 0:
                 raise DriverError(f"{self.name}: {command[0]}: {done.output.strip()}")
         self._imported.add(credentials.name)
+
+    def _import_crl(self, crl: bytes) -> None:
+        """Put a revocation list into the database, in the place of any older one."""
+        path = SHARED / f"{self.name}.crl"
+        path.write_bytes(crl)
+        command = ["crlutil", "-I", "-d", NSS, "-i", str(path), "-B"]
+        done = self.shell.run(command)
+        if done.status != 0:
+            raise DriverError(f"{self.name}: crlutil: {done.output.strip()}")
 
     def initiate(self, connection: Connection, timeout: float) -> Attempt:
         """``whack --initiate``, which reports each state until the child stands or all is over."""

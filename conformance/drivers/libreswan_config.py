@@ -33,6 +33,7 @@ def template_values(connection: Connection) -> dict[str, object]:
         "compress": _yes(bool(compression)),
         "authby": AUTHBY[connection.method.key or "psk"],
         "certificate": connection.credentials and connection.credentials.name,
+        "chain": bool(connection.credentials and connection.credentials.chain),
         "pfs": _yes(bool(connection.pfs)),
         "ike_lifetime": connection.ike_lifetime,
         "child_lifetime": connection.child_lifetime,

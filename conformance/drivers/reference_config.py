@@ -27,7 +27,7 @@ def configuration(connection: Connection) -> dict[str, Any]:
         "remote_id": f"ipv4:{connection.remote.identity}",
         "psk": connection.psk,
         "exchange": levels["exchange"],
-        "credentials": own and _certified(own),
+        "credentials": own and _certified(own, connection.crl),
         "phase1": {
             "cipher": levels["cipher"],
             "hash": levels["hash"],
@@ -93,13 +93,15 @@ def _lifetimes(connection: Connection) -> dict[str, Any] | None:
     return {"soft": REKEY_AFTER / connection.child_lifetime, "overlap": OVERLAP}
 
 
-def _certified(credentials: Credentials) -> dict[str, Any]:
-    parts = {
-        "private_key": credentials.private_key,
-        "certificate": credentials.certificate,
-        "authority": credentials.authority,
+def _certified(credentials: Credentials, crl: bytes | None) -> dict[str, Any]:
+    return {
+        "private_key": _base64(credentials.private_key),
+        "certificate": _base64(credentials.certificate),
+        "authority": _base64(credentials.authority),
+        "chain": [_base64(one) for one in credentials.chain],
+        "crls": [_base64(crl)] if crl else [],
+        "require_crl": bool(crl),
     }
-    return {name: _base64(part) for name, part in parts.items()}
 
 
 def _base64(data: bytes) -> str:

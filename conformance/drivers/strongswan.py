@@ -23,6 +23,7 @@ from conformance.drivers.methods import OTHER, level_told
 from conformance.drivers.strongswan_config import (
     address_pool,
     connection_section,
+    further_certificates,
     shared_secrets,
 )
 from conformance.drivers.strongswan_names import CIPHERS, GROUPS, HASHES, SIGNATURES
@@ -76,6 +77,8 @@ class StrongswanDriver(DaemonDriver):
         self._command("load_conn", {connection.name: connection_section(connection)})
         for secret in shared_secrets(connection):
             self._command("load_shared", secret)
+        for certificate in further_certificates(connection):
+            self._command("load_cert", certificate)
         if connection.credentials is not None:
             loaded = self._command(
                 "load_key", {"type": "any", "data": connection.credentials.private_key}

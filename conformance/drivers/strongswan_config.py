@@ -104,6 +104,16 @@ def shared_secrets(connection: Connection) -> list[dict[str, Any]]:
     ]
 
 
+def further_certificates(connection: Connection) -> list[dict[str, Any]]:
+    """What ``load_cert`` takes: authorities between ours and the trusted one, and revocations."""
+    own = connection.credentials
+    chain = own.chain if own else ()
+    loaded: list[dict[str, Any]] = [{"type": "X509", "flag": "CA", "data": one} for one in chain]
+    if connection.crl:
+        loaded.append({"type": "X509_CRL", "flag": "NONE", "data": connection.crl})
+    return loaded
+
+
 def _rounds(connection: Connection) -> dict[str, Any]:
     """What this end shows and what it asks of the other, in phase 1 and then in XAUTH."""
     method, local, remote = connection.method, connection.local, connection.remote
@@ -116,10 +126,11 @@ def _rounds(connection: Connection) -> dict[str, Any]:
     }
     shown = {"certs": [own.certificate]} if own and method.proof(connection.role) == "key" else {}
     trusted = {"cacerts": [own.authority]} if own and method.proof(other) == "key" else {}
+    strict = {"revocation": "strict"} if connection.crl and trusted else {}
     rounds = {
         "local": {**proofs[method.proof(connection.role)], **shown},
         "local-xauth": {"auth": "xauth", "xauth_id": USER} if connection.is_user else {},
-        "remote": {**proofs[method.proof(other)], **trusted},
+        "remote": {**proofs[method.proof(other)], **trusted, **strict},
         "remote-xauth": {"auth": "xauth"} if connection.asks_user else {},
     }
     for side, identity in (("local", local.identity), ("remote", remote.identity)):

@@ -230,7 +230,9 @@ class Exchange:
         rule = next((r for r in self.rules if r.applies(self.role, self.auth, self.state)), None)
         if rule is None:
             raise PeerError(
-                NotifyType.INVALID_EXCHANGE_TYPE, f"{self.label} expects {self.state.value}"
+                NotifyType.INVALID_EXCHANGE_TYPE,
+                f"{self.label} expects {self.state.value}",
+                self._explain_surplus(message.header),
             )
         try:
             rule.check(message)
@@ -242,6 +244,11 @@ class Exchange:
     def _silence(self) -> str:
         """What would explain that nothing came back; empty where nothing is known to."""
         return ""
+
+    def _explain_surplus(self, header: Header) -> Divergence | None:
+        """What would explain a message that is not expected; None where nothing is known to."""
+        del header
+        return None
 
     def _explain_garbage(self, header: Header) -> Divergence | None:
         """What would explain a message that makes no sense; None where nothing is known to."""

@@ -276,11 +276,21 @@ def _alternatives(sa: SecurityAssociation) -> list[list[Proposal]]:
 
 
 def _check_single(answer: SecurityAssociation) -> None:
-    numbers = {proposal.number for proposal in answer.proposals}
+    numbers = sorted({proposal.number for proposal in answer.proposals})
     if len(numbers) != 1 or any(len(one.transforms) != 1 for one in answer.proposals):
+        said = ", ".join(
+            f"{one.number} {one.protocol.label} of {len(one.transforms)}"
+            for one in answer.proposals
+        )
         raise PeerError(
             NotifyType.BAD_PROPOSAL_SYNTAX,
             "an answer must hold exactly one proposal with one transform for each protocol",
+            Divergence(
+                "SA payload",
+                "the selected proposal, one transform for each of its protocols",
+                f"proposals and transforms {said or 'none'}",
+                "RFC 2408 4.2: the responder MUST send the selected proposal",
+            ),
             fatal=True,
         )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from conformance.ikev1.constants import ConfigurationType, ExchangeType, NotifyType
-from conformance.ikev1.errors import LocalError, PeerError
+from conformance.ikev1.errors import Divergence, LocalError, PeerError
 from conformance.ikev1.informational import Informational
 from conformance.ikev1.payloads import Configuration
 from conformance.ikev1.state_table import Step
@@ -20,7 +20,7 @@ from conformance.ikev1.state_table import Step
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conformance.ikev1.message import Message
+    from conformance.ikev1.message import Header, Message
 
 ANSWERS = {
     ConfigurationType.REQUEST: ConfigurationType.REPLY,
@@ -43,6 +43,14 @@ class Transaction(Informational):
         """Send the first message."""
         self.asked = question
         self.send(Step((question,), self.hash_1, protected=True), now)
+
+    def _explain_surplus(self, header: Header) -> Divergence | None:
+        return Divergence(
+            "message ID",
+            "one of its own for each Transaction exchange",
+            f"{header.message_id:#010x} once more",
+            "draft-dukes-ike-mode-cfg-02 3.1.1",
+        )
 
 
 def answer(exchange: Transaction, message: Message) -> Step:

@@ -37,6 +37,7 @@ class Exclusion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 _ESP = ("esp", "esp+ipcomp")
 _AH = ("ah",)
+_WITHOUT_KEY = ("psk", "xauth-init-psk", "xauth-resp-psk")
 
 CONSTRAINTS: tuple[Exclusion, ...] = (
     Exclusion(
@@ -48,6 +49,16 @@ CONSTRAINTS: tuple[Exclusion, ...] = (
         when={"protocol": _ESP, "esp_cipher": ("none",)},
         reason="ESP has a transform that names its cipher.",
         source="RFC 2407 4.4.4",
+    ),
+    Exclusion(
+        when={"auth": _WITHOUT_KEY, "certificates": ("chain", "crl", "revoked")},
+        reason="A pre-shared key needs no certificate.",
+        source="RFC 2409 5.4",
+    ),
+    Exclusion(
+        when={"auth": _WITHOUT_KEY, "fragmentation": ("yes",)},
+        reason="Without a certificate no message is too large for one datagram.",
+        source="[MS-IKEE] 3.3",
     ),
     Exclusion(
         when={"protocol": _AH, "nat": ("initiator",)},

@@ -65,6 +65,7 @@ FACTORS: tuple[Factor, ...] = (
     Factor("esp_integrity", "Integrity", "sha256", ("sha1", "sha256"), ("md5", "sha384", "sha512")),
     Factor("mode", "Mode", "tunnel", ("tunnel", "transport")),
     Factor("family", "Address family", "ipv4", ("ipv4",)),
+    Factor("certificates", "Certificates", "leaf", ("leaf",), ("chain", "crl", "revoked")),
     Factor("mode_config", "Mode Config", "none", ("none",), ("pull", "push")),
     Factor("fragmentation", "Fragmentation", "no", ("no",), ("yes",)),
     Factor("nat", "NAT", "none", ("none",), ("initiator",)),
@@ -75,7 +76,7 @@ FACTORS: tuple[Factor, ...] = (
 _BY_NAME = {factor.name: factor for factor in FACTORS}
 _ID_PHASE_1 = ("exchange", "auth", "cipher", "hash", "group")
 _ID_PHASE_2 = ("protocol", "esp_cipher", "esp_integrity", "mode")
-_ID_UNUSUAL = ("family", "mode_config", "fragmentation", "nat", "event")
+_ID_UNUSUAL = ("family", "certificates", "mode_config", "fragmentation", "nat", "event")
 """Those whose plain level goes without saying."""
 
 

@@ -6,10 +6,12 @@ RFC 4301 5, RFC 3948 3.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 from conformance.ipsec.engine import AuditEvent, DataPlane
+from conformance.ipsec.ip import Ipv4Packet
 from conformance.peer.host import CommandError
 from conformance.peer.natt_port import UdpPath
 from conformance.peer.pinger import Pinger
@@ -54,6 +56,7 @@ class Traffic:
         self._remote = remote
         self._count = count
         self._note_drop = note_drop
+        self._identification = 0
         self._plane = DataPlane(random("esp"), host.sad)
         self._pinger = Pinger(int.from_bytes(random("echo")(2)))
 
@@ -87,7 +90,7 @@ class Traffic:
         child = self.carrier(inner) or next(reversed(self.children.values()), None)
         if child is None:
             raise CommandError("there is no SA")
-        sent = self._plane.outbound(inner, child.outbound)
+        sent = self._plane.outbound(self._identified(inner), child.outbound)
         if isinstance(sent, AuditEvent):
             self._note_drop(sent)
             return
@@ -98,6 +101,13 @@ class Traffic:
             _log.warning("cannot send %d octets: %s", len(sent.wire), error)
             return
         self._count(sent.sa.spi, inner.total_length)
+
+    def _identified(self, inner: Packet) -> Packet:
+        """With an identification: the kernel would give one that AH does not know of (raw(7))."""
+        if not isinstance(inner, Ipv4Packet) or inner.identification:
+            return inner
+        self._identification = self._identification % 0xFFFF + 1
+        return replace(inner, identification=self._identification)
 
     def _leave(self, sent: Protected) -> None:
         if sent.datagram is None:

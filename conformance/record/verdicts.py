@@ -52,6 +52,30 @@ def _cleartext(seen: Observation) -> Finding | None:
     return Finding({"count": str(seen.traffic.cleartext_seen)})
 
 
+MUST_BE_REFUSED = {("certificates", "revoked"): ("a revoked certificate", "RFC 5280 6.1.3")}
+"""(factor, level) -> what the responder must not accept, and where this is said."""
+
+
+def _forbidden(seen: Observation) -> tuple[str, str] | None:
+    asked = [MUST_BE_REFUSED.get(pair) for pair in seen.combination.items()]
+    return next((found for found in asked if found), None)
+
+
+def _refused_as_due(seen: Observation) -> Finding | None:
+    found, said = _forbidden(seen), _first_notify(seen, ERRORS)
+    if not found or established(seen):
+        return None
+    words = said[0] if said else seen.responder.failure
+    return Finding({"what": found[0], "said": words}, None, found[1]) if words else None
+
+
+def _accepted_forbidden(seen: Observation) -> Finding | None:
+    found = _forbidden(seen)
+    if not found or not seen.responder.ike:
+        return None
+    return Finding({"what": found[0]}, seen.responder.peer, found[1])
+
+
 def _undeclared_and_refused(seen: Observation) -> Finding | None:
     if not seen.undeclared or sa_holders(seen):
         return None
@@ -192,6 +216,14 @@ RULES: tuple[Rule, ...] = (
         "{count} packets that should have been protected went in clear",
         "RFC 4301 5.1",
     ),
+    Rule(
+        "accepted-forbidden",
+        Verdict.FAIL,
+        _accepted_forbidden,
+        "the responder accepted {what}",
+        "RFC 5280 6.1.3",
+    ),
+    Rule("refused-as-due", Verdict.PASS, _refused_as_due, "{what} was refused: {said}"),
     Rule(
         "undeclared-refused",
         Verdict.UNSUPPORTED,

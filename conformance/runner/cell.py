@@ -30,11 +30,11 @@ from conformance.runner.traffic import read_traffic
 from conformance.runner.wire import deletes_seen, wire_notifies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from conformance.crypto.issuing import Credentials
     from conformance.record.wireshark import EspKey, IkeKey
     from conformance.runner.capture import Capture, Packet
+    from conformance.runner.issued import Issued
 
 PINGS = 2
 """Echo requests a cell sends through its SAs."""
@@ -109,8 +109,8 @@ class Settings:
     timeout: float
     translator: str
     """The address of the NAT that stands in front of an initiator where the cell wants one."""
-    credentials: Callable[[str, str], Credentials | None]
-    """An address and a level of ``auth`` -> what proves it, None where no key is needed."""
+    issued: Issued
+    """The run's certificates."""
 
 
 def _both(initiator: Station, responder: Station) -> Iterator[tuple[Role, Station, Station]]:
@@ -143,6 +143,7 @@ class CellRun:
         self._timeout, self._translator = settings.timeout, settings.translator
         self._capture = capture
         name = f"c{self.seed:08x}"
+        hosts = initiator.host.address, responder.host.address
         self.ends = tuple(
             End(
                 role,
@@ -154,7 +155,7 @@ class CellRun:
                     remote=_seen_from(role, other.host, cell, settings.translator),
                     combination=cell.combination,
                     psk=settings.psk,
-                    credentials=settings.credentials(mine.host.address, cell.combination["auth"]),
+                    **settings.issued.papers(role, hosts, cell.combination)._asdict(),
                     seed=zlib.crc32(f"{self.seed}/{role}".encode()),
                 ),
                 mine.version,

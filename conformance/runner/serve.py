@@ -5,24 +5,19 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from datetime import UTC, datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import docker
 import msgspec
 
-from conformance.crypto.issuing import Authority, Credentials
 from conformance.drivers import DriverError, open_driver
-from conformance.drivers.base import SHARED
-from conformance.drivers.methods import METHODS
 from conformance.runner import cell as cells
 from conformance.runner.capture import Capture
+from conformance.runner.issued import Issued
 from conformance.runner.protocol import CellFinished, CellStarted, Event, Job, RunnerFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from conformance.matrix.plan import Cell
     from conformance.record.records import Record
@@ -59,34 +54,6 @@ def _leave_with_the_host() -> None:
     os._exit(HOST_GONE)
 
 
-class Issued:
-    """The run's certificates: one for each address and method, from the lab's one authority.
-
-    The authority stays in the shared volume, because pluto remembers for a while which ones it
-    trusts, whatever is in its database.
-    """
-
-    def __init__(self, store: Path = SHARED / "authority.p12") -> None:
-        self._store = store
-        self._issued: dict[tuple[str, str], Credentials] = {}
-
-    def get(self, address: str, method: str) -> Credentials | None:
-        """What proves an address by a level of ``auth``; made on first use, None for a PSK."""
-        key = METHODS[method].key
-        if key is None:
-            return None
-        if (address, key) not in self._issued:
-            self._issued[address, key] = self._authority.issue(address, key)
-        return self._issued[address, key]
-
-    @cached_property
-    def _authority(self) -> Authority:
-        now = datetime.now(UTC)
-        if not self._store.exists():
-            self._store.write_bytes(Authority.create(now))
-        return Authority(self._store.read_bytes(), now)
-
-
 class Bench:
     """Every driver that the job needs, open, and the capture that sees them all."""
 
@@ -97,7 +64,7 @@ class Bench:
             psk=job.psk,
             timeout=job.timeout,
             translator=job.translator,
-            credentials=Issued().get,
+            issued=Issued(),
         )
         self._client = docker.from_env()
         self._initiators: dict[str, cells.Station] = {}
