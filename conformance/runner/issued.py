@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from conformance.crypto.issuing import Authority, Credentials
+from conformance.crypto.issuing import VALIDITY, Authority, Credentials
 from conformance.drivers.base import SHARED
 from conformance.drivers.methods import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+AHEAD = timedelta(hours=1)
+"""How long ago a revocation list begins, so that clocks which differ do no harm."""
 
 
 class Papers(NamedTuple):
@@ -33,6 +36,8 @@ class Issued:
 
     def __init__(self, store: Path = SHARED / "authority.p12") -> None:
         self._store = store
+        self._made = self._listed = datetime.now(UTC).replace(microsecond=0)
+        self._revoked: list[bytes] = []
 
     @cache  # noqa: B019 - it lives as long as the run
     def get(self, address: str, key: str, level: str) -> Credentials:
@@ -40,21 +45,18 @@ class Issued:
         authority = self._intermediate if level == "chain" else self._authority
         return authority.issue(address, key)
 
-    @cached_property
     def crl(self) -> bytes:
-        """Names none that is in use."""
-        return self._authority.crl()
-
-    def crl_against(self, credentials: Credentials) -> bytes:
-        """Names the certificate of these."""
-        return self._authority.crl([credentials.certificate])
+        """A list later than any before it, or a daemon would keep the one that it has."""
+        now = datetime.now(UTC).replace(microsecond=0)
+        self._listed = max(now, self._listed + timedelta(seconds=1))
+        begin = self._listed - AHEAD - self._made
+        return self._authority.crl(self._revoked, validity=(begin, begin + VALIDITY))
 
     @cached_property
     def _authority(self) -> Authority:
-        now = datetime.now(UTC)
         if not self._store.exists():
-            self._store.write_bytes(Authority.create(now))
-        return Authority(self._store.read_bytes(), now)
+            self._store.write_bytes(Authority.create(self._made))
+        return Authority(self._store.read_bytes(), self._made)
 
     @cached_property
     def _intermediate(self) -> Authority:
@@ -67,6 +69,7 @@ class Issued:
             return Papers(None, None)
         initiator, responder = (self.get(host, key, level) for host in hosts)
         own = initiator if role == "initiator" else responder
-        if level == "revoked":
-            return Papers(own, self.crl_against(initiator) if role == "responder" else None)
-        return Papers(own, self.crl if level == "crl" else None)
+        if level == "revoked" and role == "responder":
+            self._revoked.append(initiator.certificate)
+        looks = level == "crl" or (level == "revoked" and role == "responder")
+        return Papers(own, self.crl() if looks else None)
