@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import ip_interface
 from typing import TYPE_CHECKING
 
 from conformance.ikev1.attributes import Attribute, AttributeRow, Form, name_of
 from conformance.ikev1.errors import LocalError
+from conformance.ikev1.settings import read_setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from ipaddress import IPv4Address, IPv6Address
 
     from conformance.ikev1.payloads import Configuration
 
@@ -121,5 +123,5 @@ def address_of(values: Values) -> IPv4Address | IPv6Address | None:
     for name, value in values:
         if name in _ADDRESSES:
             with suppress(ValueError):
-                return (IPv4Address if name == "ip4-address" else IPv6Address)(value)
+                return ip_interface(str(read_setting(name, value))).ip
     return None

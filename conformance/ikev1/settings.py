@@ -52,6 +52,14 @@ def _write_subnet6(text: str) -> bytes:
     return network.network_address.packed + bytes([network.prefixlen])
 
 
+def _host6(data: bytes) -> str:
+    """An address; strongSwan puts a prefix length behind it, as IKEv2 does."""
+    address, prefix = IPv6Address(data[:_IP6]), data[_IP6:]
+    if len(prefix) > 1:
+        raise ValueError("too long for an address and a prefix length")
+    return f"{address}/{prefix[0]}" if prefix else str(address)
+
+
 def _routes(data: bytes) -> tuple[str, ...]:
     if len(data) % _ROUTE:
         raise ValueError("not a list of routes")
@@ -77,6 +85,7 @@ def _supported(data: bytes) -> tuple[int, ...]:
 
 _ADDRESS_4 = Format(lambda data: str(IPv4Address(data)), lambda text: IPv4Address(text).packed)
 _ADDRESS_6 = Format(lambda data: str(IPv6Address(data)), lambda text: IPv6Address(text).packed)
+_HOST_6 = Format(_host6, _ADDRESS_6.write)
 _SUBNET_4, _SUBNET_6 = Format(_subnet4, _write_subnet4), Format(_subnet6, _write_subnet6)
 _ROUTES = Format(_routes, _write_routes)
 _SHORT = Format(_number, lambda text: int(text).to_bytes(2))
@@ -93,7 +102,7 @@ FORMATS = {
     "address-expiry": _LONG,
     "ip4-dhcp": _ADDRESS_4,
     "application-version": _TEXT,
-    "ip6-address": _ADDRESS_6,
+    "ip6-address": _HOST_6,
     "ip6-netmask": _ADDRESS_6,
     "ip6-dns": _ADDRESS_6,
     "ip6-nbns": _ADDRESS_6,

@@ -91,6 +91,13 @@ def test_values(name: str, text: str, octets: str, setting: Any) -> None:
     assert write_setting(name, "") == b""
 
 
+def test_an_address_with_a_prefix_length() -> None:
+    """StrongSwan puts one behind it, as IKEv2 does."""
+    value = bytes.fromhex("20010db800000000000000000000000740")
+    assert read_setting("ip6-address", value) == "2001:db8::7/64"
+    assert read_setting("ip6-address", value + b"@") == value.hex() + "40"
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -204,6 +211,7 @@ def roadwarrior(
     [
         (("ip4-address", b"\n\1\0\7"), "10.1.0.7/32"),
         (("ip6-address", bytes.fromhex("20010db8000000000000000000000007")), "2001:db8::7/128"),
+        (("ip6-address", bytes.fromhex("20010db800000000000000000000000740")), "2001:db8::7/128"),
     ],
 )
 def test_quick_mode_speaks_for_the_new_address(
@@ -218,7 +226,15 @@ def test_quick_mode_speaks_for_the_new_address(
     assert mine.remote_selector == yours.local_selector == NET
 
 
-@pytest.mark.parametrize("values", [(), (("ip4-address", b"\n\1\0"),), (("ip4-dns", b"\n\1\0\7"),)])
+@pytest.mark.parametrize(
+    "values",
+    [
+        (),
+        (("ip4-address", b"\n\1\0"),),
+        (("ip6-address", b"\n\1\0\7"),),
+        (("ip4-dns", b"\n\1\0\7"),),
+    ],
+)
 @pytest.mark.parametrize("push", [True, False])
 def test_no_address_no_quick_mode(
     make_pair: Callable[..., Any], values: tuple[tuple[str, bytes], ...], *, push: bool
