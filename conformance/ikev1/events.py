@@ -322,6 +322,8 @@ class UserAuthenticated:
     accepted: bool
     messages: tuple[str, ...] = ()
     """What the gateway wanted the user to read."""
+    answers: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+    """At the gateway: what else the user told it, by attribute name, a new PIN for example."""
 
     def __str__(self) -> str:
         return f"XAUTH of {self.user or 'ourselves'} {'accepted' if self.accepted else 'refused'}"

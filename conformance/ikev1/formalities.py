@@ -46,13 +46,14 @@ class Formalities:
     _authenticated: bool = field(init=False)
     _configured: bool = field(init=False)
     _verdict: bytes | None = None
-    _challenge: bytes = b""
+    _challenge: bytes = field(default=b"", repr=False)
     _user: bytes = b""
     _answered: int = 0
     """Rounds that the user answered well."""
     _refused: int = 0
     """Answers that were wrong."""
     _messages: tuple[str, ...] = ()
+    _answers: Values = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         self._authenticated = self.user_is_us is None
@@ -69,6 +70,7 @@ class Formalities:
             raise LocalError("there is no user whom we could ask")
         self._authenticated, self._verdict = False, None
         self._answered = self._refused = 0
+        self._answers = ()
 
     def next_question(self) -> Configuration | None:
         """What we have to ask or tell now; None while it is the peer's turn, or nothing is left."""
@@ -182,6 +184,7 @@ class Formalities:
         asked = policy.questions[self._answered]
         self._user = reply.value(xauth.USER) or self._user
         if xauth.accepts(reply, asked, self._challenge, self._user, policy.users):
+            self._answers += xauth.told(reply, asked)
             self._answered += 1
             if self._answered == len(policy.questions):
                 self._verdict = xauth.OK
@@ -194,8 +197,11 @@ class Formalities:
         good = int.from_bytes(verdict) == int.from_bytes(xauth.OK)
         self._authenticated = good
         self.failed = "" if good else "XAUTH failed"
-        event = UserAuthenticated(text_of(self._user), accepted=good, messages=self._messages)
-        self.context.events.append(event)
+        self.context.events.append(
+            UserAuthenticated(
+                text_of(self._user), accepted=good, messages=self._messages, answers=self._answers
+            )
+        )
 
     def _note(self, configuration: Configuration) -> None:
         values = values_of(configuration)

@@ -42,6 +42,7 @@ _ANSWERS = (
     "xauth-answer",
 )
 """What a gateway may ask for (6.2)."""
+_NAMED = ("xauth-user-name", "xauth-user-password")
 
 
 def chap_response(identifier: int, password: bytes, challenge: bytes) -> bytes:
@@ -66,6 +67,12 @@ def question(asked: XauthRound, challenge: bytes) -> Values:
 def gives_up(reply: Configuration) -> bool:
     """Whether the user cannot answer: any XAUTH-STATUS in a REPLY means FAIL (6.2)."""
     return reply.value(STATUS) is not None
+
+
+def told(reply: Configuration, asked: XauthRound) -> Values:
+    """The answers of a round but for the user's name and password."""
+    values = ((name, reply.value(NUMBERS[name])) for name in asked.asks if name not in _NAMED)
+    return tuple((name, value) for name, value in values if value)
 
 
 def accepts(

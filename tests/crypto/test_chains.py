@@ -84,6 +84,13 @@ def verify(leaf: Certificate, *lists: bytes, root: Certificate = ROOT, **more: A
     verify_chain(leaf, others, [root], lists, NOW.timestamp(), **more)
 
 
+def test_authorities_in_a_circle() -> None:
+    """Two that vouch for each other lead nowhere, and the walk ends."""
+    circle = [issue("left", "right", CA), issue("right", "left", CA)]
+    with pytest.raises(CertificateError, match="no authority within 8 certificates"):
+        verify(issue("left", "low"), others=circle)
+
+
 # -- revocation --------------------------------------------------------------------------------
 
 
@@ -224,6 +231,7 @@ PERMITTED: list[tuple[x509.GeneralName, x509.GeneralName, bool]] = [
     (net("10.0.0.0/8"), address("2001:db8::1"), False),
     (EXAMPLE, DNS("a"), True),
     (ELSEWHERE, DNS("a"), False),
+    (DNS("example.net"), x509.RegisteredID(x509.ObjectIdentifier("1.2.3")), True),
 ]
 
 

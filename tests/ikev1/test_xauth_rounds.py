@@ -89,7 +89,11 @@ def test_rounds(make_pair: Callable[..., Any], method: str, rounds: tuple[XauthR
     """One REQUEST and REPLY for each, then one SET and ACK, then Quick Mode."""
     policy = XauthPolicy(users=USERS, rounds=rounds)
     pair, _, gateway = pair_of(make_pair, policy, method=method)
-    assert gateway(UserAuthenticated) == [UserAuthenticated("joe", accepted=True)]
+    (event,) = gateway(UserAuthenticated)
+    assert (event.user, event.accepted) == ("joe", True)
+    names = [name for one in rounds for name in one.asks if name not in {NAME, PASSWORD}]
+    assert event.answers == tuple((name, dict(JOE.answers)[name]) for name in names)
+    assert not [value for _, value in event.answers if value.decode() in repr(event)]
     assert len(pair.of_initiator(ChildInstalled)) == len(pair.of_responder(ChildInstalled)) == 1
     kinds = [line.split()[0] for line in transactions(gateway)]
     assert kinds.count("REQUEST") == kinds.count("REPLY") == len(rounds)
@@ -248,6 +252,23 @@ def test_a_missing_type_means_generic() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "challenge", "proof"),
+    [
+        ("radius-chap", b"c", b""),
+        ("radius-chap", b"c", b"\1"),
+        ("radius-chap", b"c", bytes(18)),
+        ("otp", b"no challenge", b"\0"),
+        ("s-key", b"", b"\0"),
+    ],
+)
+def test_proofs_of_the_wrong_form(kind: str, challenge: bytes, proof: bytes) -> None:
+    """No length raises anything, and no challenge of our own that is none lets anybody in."""
+    values = [("xauth-type", TYPES[kind].to_bytes(2)), (NAME, b"joe"), (PASSWORD, proof)]
+    reply = Configuration(ConfigurationType.REPLY, 0, attributes_of(values))
+    assert not accepts(reply, XauthRound(kind=kind), challenge, b"", USERS)
+
+
+@pytest.mark.parametrize(
     ("values", "reason"),
     [
         ([("xauth-message", b"hi")], "XAUTH-STATUS missing"),
@@ -287,7 +308,8 @@ DEVIATIONS = [
 def test_the_partner_catches_a_deviation(
     make_pair: Callable[..., Any], name: str, who: str, partner: str, reason: str
 ) -> None:
-    pair, *_ = pair_of(make_pair, XauthPolicy(users=USERS), **{f"{who}_deviations": (name,)})
+    deviations: dict[str, Any] = {f"{who}_deviations": (name,)}
+    pair, *_ = pair_of(make_pair, XauthPolicy(users=USERS), **deviations)
     told = getattr(pair, f"of_{partner}")(MessageRejected)[0]
     assert reason in told.reason
     assert not pair.of_initiator(ChildInstalled) + pair.of_responder(ChildInstalled)
