@@ -94,6 +94,8 @@ class Capabilities:
     def _announced(self, role: Role) -> list[bytes]:
         announced = [vendor_ids.DPD] if self.config.dpd else []
         announced += [vendor_ids.XAUTH] if self.config.xauth else []
+        host_or_gateway = self.config.mode_config
+        announced += [vendor_ids.UNITY] if host_or_gateway and host_or_gateway.unity else []
         policy = self.config.fragmentation
         announced += [ANNOUNCEMENTS[policy.flavour]] if policy else []
         return announced + (self.nat.vendor_ids(role) if self.nat else [])

@@ -125,6 +125,8 @@ class ModeConfigPolicy:
     """Names and values that the gateway has, or that the host asks for."""
     use_address: bool = False
     """Whether Quick Mode speaks for the host's new address, in the place of its selector."""
+    unity: bool = False
+    """Whether Cisco's attributes are announced by their Vendor ID, without which peers keep them."""
 
 
 @dataclass(frozen=True, slots=True)

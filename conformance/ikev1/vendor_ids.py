@@ -63,6 +63,8 @@ DPD = VENDOR_IDS["DPD"].data + b"\1\0"
 """Version 1.0 of dead peer detection (RFC 3706 5.1)."""
 XAUTH = VENDOR_IDS["XAUTH"].data
 """Extended authentication (draft-beaulieu-ike-xauth-02)."""
+UNITY = VENDOR_IDS["Cisco Unity"].data + b"\1\0"
+"""Cisco's attributes of Mode Config, version 1.0."""
 
 
 def name_of(data: bytes) -> str | None:

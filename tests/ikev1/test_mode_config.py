@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance.ikev1 import vendor_ids
 from conformance.ikev1.config import Identification
 from conformance.ikev1.constants import ConfigurationType
 from conformance.ikev1.errors import LocalError
@@ -19,6 +20,7 @@ from conformance.ikev1.events import (
     ConfigurationReceived,
     ExchangeFailed,
     IsakmpDeleted,
+    IsakmpEstablished,
     MessageRejected,
 )
 from conformance.ikev1.mode_config import NUMBERS, answer_request, attributes_of
@@ -139,6 +141,20 @@ def test_everything_arrives(
     assert told == [ConfigurationReceived(ALL, READ)]
     assert "unity-split-include 10.0.0.0/8 10.9.0.0/16, " in str(told[0])
     assert len(pair.of_initiator(ChildInstalled)) == len(pair.of_responder(ChildInstalled)) == 1
+
+
+@pytest.mark.covers("vid:Cisco Unity", by="self")
+@pytest.mark.parametrize("unity", [True, False])
+def test_unity_is_announced(make_pair: Callable[..., Any], *, unity: bool) -> None:
+    """By the Vendor ID, from either end, where policy wants it."""
+    pair = make_pair(
+        initiator={"mode_config": ModeConfigPolicy(gateway=False, push=False, unity=unity)},
+        responder={"mode_config": ModeConfigPolicy(gateway=True, push=False, unity=unity)},
+    )
+    pair.handshake()
+    for events in (pair.of_initiator, pair.of_responder):
+        (event,) = events(IsakmpEstablished)
+        assert (vendor_ids.UNITY in event.vendor_ids) is unity
 
 
 def asked_for(*names: str) -> Configuration:
