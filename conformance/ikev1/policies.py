@@ -126,7 +126,7 @@ class ModeConfigPolicy:
     use_address: bool = False
     """Whether Quick Mode speaks for the host's new address, in the place of its selector."""
     unity: bool = False
-    """Whether Cisco's attributes are announced by their Vendor ID, without which peers keep them."""
+    """Whether Cisco's attributes are announced by their Vendor ID, as peers want it to be."""
 
 
 @dataclass(frozen=True, slots=True)
