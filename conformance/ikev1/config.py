@@ -60,7 +60,8 @@ EXCHANGES = {
     "authentication-only": ExchangeType.AUTHENTICATION_ONLY,
 }
 """Exchange of phase 1 by name, RFC 2409 5, RFC 2408 4.4 and 4.6."""
-_NONCE_FIRST = ("base", "authentication-only")
+_WITHOUT_KEYS = "authentication-only"
+_NONCE_FIRST = ("base", _WITHOUT_KEYS)
 PROTOCOLS = {"ah": 2, "esp": 3, "ipcomp": 4}
 """Protocol of phase 2 by name, RFC 2407 4.4.1."""
 SUITES = {
@@ -295,10 +296,7 @@ class Config:
             self._check_fixed("group", "auth")
             if self.phase1 and self.phase1[0].auth in ENCRYPTION_METHODS:
                 self._check_fixed("cipher", "hash")
-        if self.exchange in _NONCE_FIRST and any(
-            one.auth in ENCRYPTION_METHODS for one in self.phase1
-        ):
-            raise LocalError(f"the {self.exchange} exchange has no public key encryption")
+        self._check_methods()
         self._check_credentials()
         if not self.phase1 or not self.phase2:
             raise LocalError("at least one proposal is needed in each phase")
@@ -306,6 +304,19 @@ class Config:
             raise LocalError(f"Quick Mode takes 1 to {MOST_SAS} SA payloads with proposals")
         if len({one.pfs for proposals in self.phase2_offers for one in proposals}) > 1:
             raise LocalError("all proposals of phase 2 need the same PFS group (RFC 2409 5.5)")
+
+    def _check_methods(self) -> None:
+        """Exchanges that begin with a nonce know neither encryption nor hybrid authentication.
+
+        Without keys, as in Authentication Only, there can be no XAUTH either.
+        """
+        if self.exchange not in _NONCE_FIRST:
+            return
+        for row in (METHOD_ROWS[one.auth] for one in self.phase1):
+            if row.name in ENCRYPTION_METHODS:
+                raise LocalError(f"the {self.exchange} exchange has no public key encryption")
+            if not row.user_proves or (row.user and self.exchange == _WITHOUT_KEYS):
+                raise LocalError(f"the {self.exchange} exchange has no {row.name}")
 
     def _check_credentials(self) -> None:
         """Keys of the right kind for every method of signatures or encryption that is proposed."""

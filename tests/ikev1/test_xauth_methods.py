@@ -135,6 +135,21 @@ def test_a_wrong_password(make_pair: Callable[..., Any], row: Any, exchange: str
         assert not of(pair, who)(ChildInstalled)
 
 
+@pytest.mark.parametrize("row", [row for row in EXTENDED if row.base.endswith(("psk", "-sig"))])
+def test_exchanges_that_begin_with_a_nonce(make_pair: Callable[..., Any], row: Any) -> None:
+    """Base takes XAUTH over every method that it has; Authentication Only makes no keys for it."""
+    with pytest.raises(LocalError, match=f"authentication-only exchange has no {row.name}"):
+        pair_for(make_pair, row.name, "authentication-only")
+    if not row.user_proves:
+        with pytest.raises(LocalError, match=f"base exchange has no {row.name}"):
+            pair_for(make_pair, row.name, "base")
+        return
+    pair = pair_for(make_pair, row.name, "base")
+    pair.handshake()
+    assert [one.accepted for one in of(pair, row.user)(UserAuthenticated)] == [True]
+    assert len(pair.of_initiator(ChildInstalled)) == len(pair.of_responder(ChildInstalled)) == 1
+
+
 # -- hybrid authentication ---------------------------------------------------------------------
 
 
