@@ -178,7 +178,11 @@ def _undecrypted(seen: Observation) -> Finding | None:
 
 
 def _unproven(seen: Observation) -> Finding | None:
-    return Finding({"missing": "; ".join(seen.unproven)}) if seen.unproven else None
+    if not seen.unproven:
+        return None
+    level = seen.unproven[0].partition(": ")[0]
+    requirement = _ASKED_FOR.get(level) or _ASKED_FOR.get(level.partition("=")[0])
+    return Finding({"missing": "; ".join(seen.unproven)}, requirement=requirement)
 
 
 def _delete_untold(seen: Observation) -> Finding | None:
@@ -200,6 +204,16 @@ def _works_undeclared(seen: Observation) -> Finding | None:
 def _works(_: Observation) -> Finding:
     return Finding()
 
+
+_ASKED_FOR = {
+    "auth": "draft-beaulieu-ike-xauth-02 5",
+    "mode_config": "draft-dukes-ike-mode-cfg-02 2",
+    "fragmentation": "[MS-IKEE] 3.3",
+    "nat": "RFC 3947 4",
+    "event=dpd": "RFC 3706 5.2",
+    "event=rekey": "RFC 2408 4.3",
+}
+"""A factor, or one level of it -> what says how that is done which a capture must show."""
 
 RULES: tuple[Rule, ...] = (
     Rule("error", Verdict.ERROR, _error, "the suite's own side broke: {error}"),

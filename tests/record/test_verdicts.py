@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 replace = msgspec.structs.replace
 LIBRESWAN, STRONGSWAN = "libreswan-4.10", "strongswan-5.9.8"
 CLAIM = "libreswan-4.10: group=modp1024"
+NO_DPD = "event=dpd: no R-U-THERE that was answered"
+NO_NAT = "nat=initiator: IKE did not go on at port 4500"
 
 
 def refused(name: str = "NO-PROPOSAL-CHOSEN", source: str = "10.77.0.11") -> dict[str, Any]:
@@ -140,6 +142,12 @@ CASES: list[Case] = [
      "from strongswan-5.9.8 to libreswan-4.10 and libreswan-4.10 to strongswan-5.9.8", None),
     ("undecrypted", lambda o: traffic(o, forward_decrypted=1), Verdict.FAIL,
      "from initiator strongswan-5.9.8 (1 of 3 packets)", None),
+    ("unproven", lambda o: replace(o, unproven=(NO_DPD,)), Verdict.FAIL,
+     f"not all that was asked for was seen: {NO_DPD}", None),
+    ("unproven", lambda o: replace(o, unproven=(NO_DPD, NO_NAT), deleted=False), Verdict.FAIL,
+     f"{NO_DPD}; {NO_NAT}", None),
+    ("unproven", lambda o: replace(o, unproven=(NO_DPD,), undeclared=(CLAIM,)), Verdict.FAIL,
+     NO_DPD, None),
     ("delete-untold", lambda o: replace(o, deleted=None), Verdict.INCONCLUSIVE, "Delete", None),
     ("delete-untold", lambda o: replace(o, delete_seen=None), Verdict.INCONCLUSIVE, "Delete", None),
     ("not-deleted", lambda o: replace(o, deleted=False), Verdict.FAIL, "still held SAs", None),
@@ -172,12 +180,40 @@ def test_every_rule_has_a_case() -> None:
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule.verdict is Verdict.FAIL], ids=str)
 def test_fails_rest_on_a_requirement_or_on_their_own_words(rule: Any) -> None:
-    own_words = {"not-alive", "divergence", "disagreement", "gave-up"}
+    own_words = {"not-alive", "divergence", "disagreement", "gave-up", "unproven"}
     assert rule.requirement or rule.name in own_words
 
 
 def test_a_disagreement_names_its_section(good: Observation) -> None:
     assert judge(child(good, "responder", mode="transport")).requirement == "RFC 2407 4.5"
+
+
+@pytest.mark.parametrize(
+    ("missing", "requirement"),
+    [
+        ("auth=xauth-init-psk: no Transaction", "draft-beaulieu-ike-xauth-02 5"),
+        ("mode_config=pull: no Transaction", "draft-dukes-ike-mode-cfg-02 2"),
+        ("fragmentation=yes: no fragments", "[MS-IKEE] 3.3"),
+        (NO_NAT, "RFC 3947 4"),
+        (NO_DPD, "RFC 3706 5.2"),
+        ("event=rekey: no second Quick Mode", "RFC 2408 4.3"),
+        (f"event=rekey: no second Quick Mode: at all, {NO_DPD}", "RFC 2408 4.3"),
+    ],
+)
+def test_what_was_not_proven_names_its_section(
+    good: Observation, missing: str, requirement: str
+) -> None:
+    """That of the first thing that is missing; the reason names them all."""
+    judgement = judge(replace(good, unproven=(missing, "nat=initiator: no")))
+    assert judgement.requirement == requirement
+    assert missing in judgement.reason
+    assert "nat=initiator: no" in judgement.reason
+
+
+def test_each_rule_comes_before_what_it_makes_meaningless() -> None:
+    """Whether all was proven is asked once traffic is, and before the Delete is judged."""
+    names = [rule.name for rule in RULES]
+    assert names.index("undecrypted") < names.index("unproven") < names.index("delete-untold")
 
 
 @settings(
@@ -201,6 +237,7 @@ def test_a_pass_always_rests_on_proof_and_silence_is_never_unsupported(
         alive=data.draw(st.sampled_from([None, False, True])),
         error=data.draw(st.sampled_from([None, "broke"])),
         wire_notifies=data.draw(st.sampled_from([(), refused()["wire_notifies"]])),
+        unproven=data.draw(st.sampled_from([(), (NO_DPD,)])),
     )
     verdict = judge(seen).verdict
     if verdict is Verdict.PASS:
@@ -210,6 +247,7 @@ def test_a_pass_always_rests_on_proof_and_silence_is_never_unsupported(
         assert seen.alive is not False
         assert not seen.error
         assert not seen.timed_out
+        assert not seen.unproven
     if verdict is Verdict.UNSUPPORTED:
         assert seen.undeclared
         assert seen.wire_notifies

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
@@ -26,10 +26,19 @@ CIPHERS = {5: TripleDES, 7: algorithms.AES}
 HASHES = {1: "md5", 2: "sha1", 4: "sha256"}
 
 
+def esp_key(
+    cipher: str, key: bytes, integrity: str, integrity_key: bytes, **changes: Any
+) -> EspKey:
+    given: dict[str, Any] = {"source": INITIATOR, "destination": RESPONDER, "spi": 0xC0FFEE}
+    return EspKey(
+        cipher=cipher, key=key, integrity=integrity, integrity_key=integrity_key, **given | changes
+    )
+
+
 def test_the_rows_are_as_wireshark_writes_them() -> None:
     files = configuration(
         [IkeKey(COOKIES[:8], bytes(range(16)))],
-        [EspKey(INITIATOR, RESPONDER, 0xC0FFEE, "aes128", b"\1" * 16, "sha256", b"\2" * 32)],
+        [esp_key("aes128", b"\1" * 16, "sha256", b"\2" * 32)],
     )
     assert files["wireshark/ikev1_decryption_table"] == (
         b"0102030405060708,000102030405060708090a0b0c0d0e0f\n"
@@ -41,11 +50,29 @@ def test_the_rows_are_as_wireshark_writes_them() -> None:
     assert b"esp.enable_encryption_decode: TRUE" in files["wireshark/preferences"]
 
 
+def test_only_esp_has_a_row() -> None:
+    """Wireshark's table is of ESP SAs: what stands beside ESP in a bundle has no key there."""
+    keys = [
+        esp_key("none", b"", "sha1", b"\2" * 20, protocol="ah"),
+        esp_key("aes128", b"\1" * 16, "sha1", b"\2" * 20, mode="transport"),
+        esp_key("none", b"", "none", b"", protocol="ipcomp", spi=0xF7B4),
+    ]
+    rows = configuration([], keys)["wireshark/esp_sa"].splitlines()
+    assert len(rows) == 1
+    assert b"AES-CBC" in rows[0]
+
+
+def test_esp_in_tunnel_mode_goes_without_saying() -> None:
+    assert esp_key("none", b"", "none", b"") == esp_key(
+        "none", b"", "none", b"", protocol="esp", mode="tunnel"
+    )
+
+
 def test_keys_stay_out_of_representations() -> None:
     ike = IkeKey(COOKIES[:8], b"\xaa" * 16)
-    esp = EspKey(INITIATOR, RESPONDER, 1, "aes128", b"\xaa" * 16, "sha1", b"\xbb" * 20)
+    esp = esp_key("aes128", b"\xaa" * 16, "sha1", b"\xbb" * 20)
     assert repr(ike) == "IkeKey(0102030405060708)"
-    assert repr(esp) == "EspKey(10.77.0.10 > 10.77.0.13, 0x00000001)"
+    assert repr(esp) == "EspKey(10.77.0.10 > 10.77.0.13, 0x00c0ffee)"
 
 
 @pytest.mark.lab
@@ -69,7 +96,7 @@ def test_tshark_decrypts_and_checks_esp(
     )
     inner = IP(src="10.78.10.1", dst="10.78.13.1") / ICMP() / b"echo"
     packet = association.encrypt(inner)  # type: ignore[no-untyped-call]
-    esp = EspKey(INITIATOR, RESPONDER, 0xC0FFEE, cipher, key, integrity, integrity_key)
+    esp = esp_key(cipher, key, integrity, integrity_key)
     (closed,) = _dissected(tmp_path, [packet], configuration([], []))
     (opened,) = _dissected(tmp_path, [packet], configuration([], [esp]))
     assert "icmp" not in closed
