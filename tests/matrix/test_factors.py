@@ -23,6 +23,7 @@ def test_the_factors_are_those_of_the_architecture() -> None:
     assert [factor.name for factor in FACTORS] == [
         "exchange", "auth", "cipher", "hash", "group", "pfs",
         "protocol", "esp_cipher", "esp_integrity", "mode", "family",
+        "mode_config", "fragmentation", "nat", "event",
     ]  # fmt: skip
     assert all(factor.plain in factor.levels for factor in FACTORS)
 
@@ -31,17 +32,43 @@ def test_the_plain_combination_names_the_smoke_cell() -> None:
     assert combination_id(plain_combination(all_levels())) == PLAIN_ID
 
 
-def test_a_family_other_than_ipv4_stands_in_the_id() -> None:
-    combination = plain_combination(all_levels()) | {"family": "ipv6"}
-    assert combination_id(combination) == f"{PLAIN_ID}-ipv6"
+@pytest.mark.parametrize(
+    ("levels", "end"),
+    [
+        ({"family": "ipv6"}, "-family_ipv6"),
+        ({"mode_config": "pull"}, "-mode_config_pull"),
+        ({"fragmentation": "yes"}, "-fragmentation_yes"),
+        ({"nat": "initiator"}, "-nat_initiator"),
+        ({"event": "dpd"}, "-event_dpd"),
+        (
+            {"event": "rekey", "nat": "initiator", "mode_config": "push", "fragmentation": "yes"},
+            "-mode_config_push-fragmentation_yes-nat_initiator-event_rekey",
+        ),
+    ],
+    ids=str,
+)
+def test_what_is_unusual_stands_at_the_end_of_the_id_by_name(
+    levels: dict[str, str], end: str
+) -> None:
+    """In report order, whatever the order in which the levels are given."""
+    combination = plain_combination(all_levels()) | levels
+    assert combination_id(combination) == PLAIN_ID + end
 
 
 @pytest.mark.parametrize("factor", FACTORS, ids=lambda factor: factor.name)
 def test_every_level_gives_an_id_of_its_own_that_is_a_good_file_name(factor: Factor) -> None:
+    """Also the rare ones; the plus of a bundle is as good in a file's name as a letter."""
     plain = plain_combination(all_levels())
-    ids = [combination_id(plain | {factor.name: level}) for level in factor.levels]
+    ids = [combination_id(plain | {factor.name: level}) for level in factor.known]
     assert len(set(ids)) == len(ids)
-    assert all(re.fullmatch(r"[a-z0-9_-]+", name) for name in ids)
+    assert all(re.fullmatch(r"[a-z0-9_+-]+", name) for name in ids)
+
+
+def test_a_rare_level_is_known_and_not_usual() -> None:
+    usual, wide = all_levels(), all_levels(wide=True)
+    for factor in FACTORS:
+        assert not set(factor.rare) & set(usual[factor.name])
+        assert wide[factor.name] == usual[factor.name] + factor.rare
 
 
 @pytest.mark.parametrize(
@@ -50,6 +77,8 @@ def test_every_level_gives_an_id_of_its_own_that_is_a_good_file_name(factor: Fac
         ([], {}),
         (["cipher=aes128"], {"cipher": ("aes128",)}),
         (["cipher=3des,aes128"], {"cipher": ("aes128", "3des")}),
+        (["event=rekey,none"], {"event": ("none", "rekey")}),
+        (["protocol=esp+ipcomp"], {"protocol": ("esp+ipcomp",)}),
         (
             ["cipher = aes128 , 3des", "mode=tunnel"],
             {"cipher": ("aes128", "3des"), "mode": ("tunnel",)},
