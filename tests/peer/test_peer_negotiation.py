@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conformance.ipsec.inspect import inspect, key_only_sa
+from conformance.ipsec.ip import Protocol
 from conformance.peer.client import ControlClient, ControlError
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ COMBINATIONS: dict[str, dict[str, Any]] = {
         "phase1": {"cipher": "aes256", "hash": "sha1"},
         "phase2": {"cipher": "aes192", "mode": "transport", "pfs": "ecp256"},
     },
+    "ah": {"phase2": {"protocol": "ah", "cipher": "none", "integrity": "sha1"}},
+    "ah-transport": {"phase2": {"protocol": "ah", "cipher": "none", "mode": "transport"}},
+    "esp+ipcomp": {"phase2": {"protocol": "esp+ipcomp", "cipher": "aes256"}},
+    "ah+esp+ipcomp-transport": {"phase2": {"protocol": "ah+esp+ipcomp", "mode": "transport"}},
 }
 every_combination = pytest.mark.parametrize("combination", COMBINATIONS.values(), ids=COMBINATIONS)
 
@@ -76,7 +81,9 @@ def test_traffic_passes_both_ways_as_esp(combination: dict[str, Any], pair: Pair
 def reader_of(key: dict[str, Any]) -> Any:
     ends = {name: IPv4Address(key[name]) for name in ("source", "destination")}
     secrets = {name: bytes.fromhex(key[name]) for name in ("encryption_key", "integrity_key")}
-    return key_only_sa(**key | ends | secrets)
+    protocol = Protocol[key["protocol"].upper()]
+    compression = "deflate" if protocol is Protocol.IPCOMP else "none"
+    return key_only_sa(**key | ends | secrets | {"protocol": protocol, "compression": compression})
 
 
 def test_delete_removes_the_sas_at_both_ends(pair: Pair) -> None:
