@@ -7,25 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conformance.ikev1 import receiving, rules
+from conformance.ikev1 import liveness, receiving
 from conformance.ikev1.acknowledged import Acknowledged
-from conformance.ikev1.aggressive_mode import AggressiveMode
-from conformance.ikev1.authentication_only import AuthenticationOnly
-from conformance.ikev1.base_mode import BaseMode
-from conformance.ikev1.capabilities import Capabilities
 from conformance.ikev1.children import CPI_SIZE, SPI_SIZE
 from conformance.ikev1.config import XAUTH_USERS
 from conformance.ikev1.constants import Protocol
-from conformance.ikev1.dpd import DeadPeerDetection
 from conformance.ikev1.errors import LocalError
-from conformance.ikev1.events import IsakmpDeleted, MessageRejected, PeerDead, Role
+from conformance.ikev1.events import IsakmpDeleted, MessageRejected, Role
 from conformance.ikev1.formalities import Formalities
 from conformance.ikev1.fragments import Reassembly
 from conformance.ikev1.informational import Informational
-from conformance.ikev1.main_mode import MainMode
-from conformance.ikev1.message import NO_COOKIE
-from conformance.ikev1.natt import KEEPALIVE, NatTraversal
 from conformance.ikev1.new_group_mode import NewGroupMode
+from conformance.ikev1.opening import capabilities_of, open_phase_1
 from conformance.ikev1.payloads import Delete, Notification
 from conformance.ikev1.phase_2 import Phase2
 from conformance.ikev1.private_groups import private_name
@@ -37,21 +30,12 @@ from conformance.ikev1.transaction import Transaction
 if TYPE_CHECKING:
     from conformance.crypto.dh import GroupParameters
     from conformance.ikev1.context import Address, Child, Context
+    from conformance.ikev1.dpd import DeadPeerDetection
     from conformance.ikev1.errors import PeerError
     from conformance.ikev1.exchange import Exchange
     from conformance.ikev1.isakmp_sa import IsakmpSa
     from conformance.ikev1.message import Header
     from conformance.ikev1.payloads import Payload
-    from conformance.ikev1.state_table import Rule
-
-_Phase1 = MainMode | AggressiveMode | BaseMode | AuthenticationOnly
-_PHASE_1: dict[str, tuple[type[_Phase1], tuple[Rule, ...]]] = {
-    "main": (MainMode, rules.MAIN_MODE),
-    "aggressive": (AggressiveMode, rules.AGGRESSIVE),
-    "base": (BaseMode, rules.BASE),
-    "authentication-only": (AuthenticationOnly, rules.AUTHENTICATION_ONLY),
-}
-"""The exchange of phase 1 and its state table, by configured name."""
 
 
 class Association:
@@ -67,26 +51,14 @@ class Association:
         """The inbound SPI of the pair that its first Quick Mode is to replace."""
         self.quick_mode_wanted = role is Role.INITIATOR
         self._leaving = False
-        nat = context.config.nat_traversal
-        traversal = NatTraversal(nat, context.local) if nat and context.local else None
-        self.capabilities = Capabilities(context.config, nat=traversal)
+        self.capabilities = capabilities_of(context)
         """What both ends said by Vendor IDs."""
         self.reassembly = Reassembly()
         self.formalities: Formalities | None = None
         """None until the ISAKMP SA stands."""
         self.dpd: DeadPeerDetection | None = None
         """None until the ISAKMP SA stands."""
-        build, table = _PHASE_1[context.config.exchange]
-        self.phase_1 = build(
-            context=context,
-            rules=table,
-            role=role,
-            address=address,
-            state=State.EXPECT_SA,
-            cookie_i=cookie_i,
-            cookie_r=NO_COOKIE,
-            capabilities=self.capabilities,
-        )
+        self.phase_1 = open_phase_1(context, role, address, cookie_i, self.capabilities)
         self.phase_2 = Phase2(context, self.phase_1)
 
     @property
@@ -108,6 +80,11 @@ class Association:
     def half_open(self) -> bool:
         """Whether phase 1 is under way."""
         return self.phase_1.state not in ENDED
+
+    @property
+    def authenticated_only(self) -> bool:
+        """Whether phase 1 ended well without an ISAKMP SA; it only answers duplicates."""
+        return self.phase_1.state is State.DONE and not self.phase_1.makes_keys
 
     @property
     def finished(self) -> bool:
@@ -140,10 +117,8 @@ class Association:
     def establish(self, now: float) -> None:
         """Phase 1 has ended well: the ISAKMP SA stands."""
         self.phase_2.isakmp_sa = sa = self.phase_1.result()
-        self.dpd = self._new_dpd(now)
+        self.dpd = liveness.begin(self, now)
         self._begin_life(now)
-        if self.capabilities.nat is not None:
-            self.capabilities.nat.note_sent(now)
         for notification in self.capabilities.afterwards(self.phase_1):
             self.inform(notification, now)
         user, own = XAUTH_USERS.get(sa.proposal.auth), self.phase_1.role.value
@@ -269,14 +244,7 @@ class Association:
 
     def note_traffic(self, now: float, *, received: bool) -> None:
         """The data plane heard from the peer, or spoke to it."""
-        if self.capabilities.nat is not None and not received:
-            self.capabilities.nat.note_sent(now)
-        if self.dpd is None:
-            return
-        if received:
-            self.dpd.note_heard(now)
-        else:
-            self.dpd.note_sent()
+        liveness.note_traffic(self, now, received=received)
 
     # -- the end --------------------------------------------------------------------------------
 
@@ -335,8 +303,7 @@ class Association:
     def get_timer(self) -> float | None:
         """The earliest deadline of its exchanges; None for never."""
         timers = [exchange.get_timer() for exchange in (self.phase_1, *self.phase_2)]
-        timers.append(self.dpd.get_timer() if self.dpd else None)
-        timers.append(self.capabilities.nat.keepalive_at if self.capabilities.nat else None)
+        timers.append(liveness.get_timer(self))
         return min((timer for timer in timers if timer is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
@@ -344,31 +311,4 @@ class Association:
         for exchange in (self.phase_1, *self.phase_2):
             exchange.handle_timer(now)
         self.leave(now)
-        self._watch_the_peer(now)
-        self._keep_the_mapping(now)
-
-    def _keep_the_mapping(self, now: float) -> None:
-        """Send a keepalive where a NAT in front of us might forget us (RFC 3948 4)."""
-        nat = self.capabilities.nat
-        if nat is not None and not self.deleted and nat.keepalive_due(now):
-            self.context.datagrams.append((KEEPALIVE, self.address))
-            nat.note_sent(now)
-
-    def _new_dpd(self, now: float) -> DeadPeerDetection:
-        policy = self.context.config.dpd
-        first = int.from_bytes(self.context.random(4)) >> 1 if policy else 0
-        capable = "DPD" in self.capabilities.peer
-        return DeadPeerDetection(policy, self.cookies, first, now, capable)
-
-    def _watch_the_peer(self, now: float) -> None:
-        """Ask whether the peer is there, or remove all that we hold with a dead one."""
-        if self.dpd is None or self.isakmp_sa is None or self.deleted:
-            return
-        if self.dpd.is_dead(now):
-            sa = self.isakmp_sa
-            self.context.events.append(PeerDead(sa.cookie_i, sa.cookie_r, self.dpd.asked))
-            for child in list(self.context.children.values()):
-                self.context.forget_child(child, by_peer=False)
-            self.forget_isakmp(by_peer=False)
-        elif question := self.dpd.question(now):
-            self.inform(question, now)
+        liveness.handle_timer(self, now)

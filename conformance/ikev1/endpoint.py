@@ -139,6 +139,8 @@ class Endpoint:
         association.receive(header, data, address, now)
         if association.isakmp_sa and association.capabilities.peer_first_contact:
             self._forget_older(association)
+        if association.authenticated_only:
+            self._forget_earlier(association)
         self._forget_finished()
 
     def note_traffic(self, spi: int, octets: int, now: float) -> None:
@@ -200,6 +202,12 @@ class Endpoint:
         for one in list(self._associations.values()):
             if one is not association and one.stands and one.peer_id == association.peer_id:
                 one.forget("the peer began anew")
+
+    def _forget_earlier(self, association: Association) -> None:
+        """What a peer proved before, without any keys, is of no use any more."""
+        for one in self._associations.values():
+            if one.authenticated_only and one is not association:
+                one.deleted |= one.peer_id == association.peer_id
 
     def _age_child(self, spi: int, due: Due, now: float) -> None:
         """Replace or delete a pair of SAs."""

@@ -5,6 +5,7 @@ RFC 2408 5, RFC 2409 5. Whatever a datagram holds, nothing is raised.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from conformance.ikev1.acknowledged import Acknowledged
@@ -22,8 +23,6 @@ from conformance.ikev1.state_table import State
 from conformance.ikev1.transaction import Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from conformance.ikev1.association import Association
     from conformance.ikev1.context import Address
     from conformance.ikev1.exchange import Exchange
@@ -44,7 +43,8 @@ def receive(
         association.reject(PeerError(NotifyType.INVALID_COOKIE, "the ISAKMP SA was deleted"))
         return
     association.phase_1.address = address
-    _RECEIVERS.get(header.exchange, _refuse)(association, header, data, now)
+    receivers = _RECEIVERS if association.isakmp_sa else _BEFORE
+    receivers.get(header.exchange, _refuse)(association, header, data, now)
 
 
 def _receive_fragment(
@@ -87,11 +87,9 @@ def _receive_transaction(association: Association, header: Header, data: bytes, 
     if formalities is None or (config.xauth is None and config.mode_config is None):
         _refuse(association, header, data, now)
         return
-    exchange = association.phase_2.find(header.message_id)
-    if exchange is None:
-        exchange = association.phase_2.new(
-            Transaction, Role.RESPONDER, header.message_id, answerer=formalities.answer
-        )
+    exchange = _find(association, Transaction, header)
+    if isinstance(exchange, Transaction):
+        exchange.answerer = formalities.answer
     before = exchange.state
     _deliver(association, exchange, header, data, now)
     done = exchange.state is State.DONE is not before
@@ -103,9 +101,6 @@ def _receive_transaction(association: Association, header: Header, data: bytes, 
 
 
 def _receive_quick_mode(association: Association, header: Header, data: bytes, now: float) -> None:
-    if association.isakmp_sa is None:
-        _refuse(association, header, data, now)
-        return
     if association.formalities is not None and not association.formalities.done:
         reason = "Quick Mode before XAUTH and Mode Config are done"
         association.reject(PeerError(NotifyType.INVALID_EXCHANGE_TYPE, reason))
@@ -150,12 +145,7 @@ def _receive_informational(
 def _receive_acknowledged(
     association: Association, header: Header, data: bytes, now: float
 ) -> None:
-    if association.isakmp_sa is None:
-        _refuse(association, header, data, now)
-        return
-    exchange = association.phase_2.find(header.message_id)
-    if exchange is None:
-        exchange = association.phase_2.new(Acknowledged, Role.RESPONDER, header.message_id)
+    exchange = _find(association, Acknowledged, header)
     before = exchange.state
     _deliver(association, exchange, header, data, now)
     asked = isinstance(exchange, Acknowledged) and exchange.role is Role.RESPONDER
@@ -165,16 +155,19 @@ def _receive_acknowledged(
 
 
 def _receive_new_group(association: Association, header: Header, data: bytes, now: float) -> None:
-    if association.isakmp_sa is None:
-        _refuse(association, header, data, now)
-        return
-    exchange = association.phase_2.find(header.message_id)
-    if exchange is None:
-        exchange = association.phase_2.new(NewGroupMode, Role.RESPONDER, header.message_id)
+    exchange = _find(association, NewGroupMode, header)
     before = exchange.state
     _deliver(association, exchange, header, data, now)
     if exchange.state is State.DONE is not before:
         association.go_on(now)
+
+
+def _find(association: Association, kind: type[Exchange], header: Header) -> Exchange:
+    """The exchange of a message; a new one where it begins one."""
+    found = association.phase_2.find(header.message_id)
+    if found is not None:
+        return found
+    return association.phase_2.new(kind, Role.RESPONDER, header.message_id)
 
 
 def _receive_in_the_clear(association: Association, header: Header, data: bytes) -> None:
@@ -216,14 +209,19 @@ def _deliver(
     association.phase_2.forget_refused(exchange)
 
 
-_RECEIVERS: dict[int, Callable[[Association, Header, bytes, float], None]] = {
+_Receivers = dict[int, Callable[["Association", "Header", bytes, float], None]]
+_BEFORE: _Receivers = {
     ExchangeType.MAIN_MODE: _receive_phase_1,
     ExchangeType.AGGRESSIVE: _receive_phase_1,
     ExchangeType.BASE: _receive_phase_1,
     ExchangeType.AUTHENTICATION_ONLY: _receive_phase_1,
+    ExchangeType.INFORMATIONAL: _receive_informational,
+}
+"""What can come before the ISAKMP SA stands."""
+_RECEIVERS: _Receivers = {
+    **_BEFORE,
     ExchangeType.QUICK_MODE: _receive_quick_mode,
     ExchangeType.TRANSACTION: _receive_transaction,
-    ExchangeType.INFORMATIONAL: _receive_informational,
     ExchangeType.ACKNOWLEDGED_INFORMATIONAL: _receive_acknowledged,
     ExchangeType.NEW_GROUP_MODE: _receive_new_group,
 }

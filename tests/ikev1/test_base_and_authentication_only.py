@@ -256,6 +256,20 @@ def test_no_public_key_encryption(make_pair: Callable[..., Any], exchange: str) 
         paired(make_pair, exchange, "rsa-enc")
 
 
+def test_earlier_proofs_are_forgotten(make_pair: Callable[..., Any]) -> None:
+    """Of one peer the latest exchange alone is remembered, and still answers duplicates."""
+    pair = paired(make_pair, "authentication-only")
+    for _ in range(3):
+        pair.handshake()
+    assert len(pair.of_responder(PeerAuthenticated)) == 3
+    before = len(pair.of_responder(MessageRejected))
+    for number in (2, 5, 8):
+        pair.responder.receive_datagram(pair.sent[number], ("10.0.0.1", 500), 0.0)
+    pair.deliver()
+    reasons = [one.reason for one in pair.of_responder(MessageRejected)[before:]]
+    assert reasons == ["no ISAKMP SA has these cookies"] * 2
+
+
 def test_main_mode_is_refused_after_authentication_only(make_pair: Callable[..., Any]) -> None:
     """Nothing else goes on under the cookies of an exchange that made no keys."""
     pair = paired(make_pair, "authentication-only")
