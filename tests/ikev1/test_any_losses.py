@@ -50,6 +50,7 @@ anything = settings(
 )
 
 
+@pytest.mark.covers("feature:retransmission", by="self")
 @pytest.mark.parametrize("case", CASES)
 @given(lost=st.sets(st.integers(1, 24)))
 @anything

@@ -201,10 +201,7 @@ def test_repeated_datagrams_change_nothing(make_pair: Callable[..., Any], exchan
 def test_damage_never_authenticates(
     make_pair: Callable[..., Any], exchange: str, change: str
 ) -> None:
-    """Any octet of the last two messages: the receiver does not believe the sender.
-
-    The first two are covered by the proofs, the RESERVED octets of SA excepted.
-    """
+    """Any octet of the last two messages: the receiver does not believe the sender."""
     probe = paired(make_pair, exchange)
     probe.handshake()
     for number in range(LENGTH[exchange] - 1, LENGTH[exchange] + 1):
@@ -224,6 +221,30 @@ def test_damage_never_authenticates(
             receiver = pair.of_responder if to_responder else pair.of_initiator
             assert receiver(MessageRejected)
             assert not receiver(RESULT[exchange])
+
+
+@BOTH
+@pytest.mark.parametrize("number", [1, 2])
+def test_proofs_cover_what_came_before(
+    make_pair: Callable[..., Any], exchange: str, number: int
+) -> None:
+    """Any octet of the first two messages; of the answer's SA no proof covers anything."""
+    probe = paired(make_pair, exchange)
+    probe.handshake()
+    data = probe.sent[number - 1]
+    start = 28 if number == 1 else 28 + int.from_bytes(data[30:32])
+    for index in range(start, len(data)):
+
+        def damage(count: int, data: bytes, at: int = index) -> list[bytes]:
+            if count != number:
+                return [data]
+            return [data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]]
+
+        pair = paired(make_pair, exchange)
+        pair.handshake(damage)
+        result = RESULT[exchange]
+        assert not (pair.of_initiator(result) and pair.of_responder(result)), index
+        assert pair.of_initiator(MessageRejected) + pair.of_responder(MessageRejected)
 
 
 @BOTH

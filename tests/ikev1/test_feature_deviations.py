@@ -128,6 +128,7 @@ def deviant(make_pair: Callable[..., Any], row: Row) -> Any:
     return pair
 
 
+@pytest.mark.covers("feature:deviations", by="self")
 @pytest.mark.parametrize("row", CAUGHT, ids=lambda row: f"{row.name}-{row.who}")
 def test_the_partner_catches_it(make_pair: Callable[..., Any], row: Row) -> None:
     """The message is rejected for that very reason."""

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 NUMBER = 32768
 NAME = "private-32768"
 ACCEPT = {"new_groups": NewGroupPolicy(accept=True)}
+SPELLED = (4, 5, 6, 7, 8, 9, 10, 15, 16)
+"""The attributes that spell a group out, but for what its type has none of."""
 FIRST, LAST = 7, 8
 """The datagrams of New Group Mode after Main Mode's six."""
 
@@ -47,7 +49,8 @@ def with_pfs(make_pair: Callable[..., Any], parameters: GroupParameters) -> Any:
     )
 
 
-@pytest.mark.covers("exchange:33", "group:32768", by="self")
+@pytest.mark.covers(*(f"attr1:{number}" for number in SPELLED), by="self")
+@pytest.mark.covers("exchange:33", "group:32768", "feature:explicit-groups", by="self")
 @pytest.mark.parametrize("group", ["modp1024", "ecp256", "ec2n155", "ec2n185"])
 def test_group_is_agreed_on_and_used(make_pair: Callable[..., Any], group: str) -> None:
     """Quick Mode with the group as PFS; both ends tell of the same parameters."""
