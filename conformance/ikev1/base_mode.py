@@ -20,7 +20,8 @@ HASH_R = prf(hash(Ni_b | Nr_b), g^xi | g^xr | CKY-I | CKY-R | SAi_b | IDii_b)
 RFC 2408 has the identities in the last two messages and says nothing of the hashes; the draft
 moves the identities and, going by the implementation in racoon, uses the formulas above. HASH_R of
 signatures covers IDii, not IDir, whose proof is the certificate alone. The keys that come of the
-exchange, and its first IV, are those of RFC 2409 5; public key encryption is not offered here.
+exchange are those of RFC 2409 5. As no message is encrypted, the first IV of RFC 2409 Appendix B is
+also the last, from which phase 2 goes on. Public key encryption is not offered here.
 """
 
 from __future__ import annotations

@@ -181,7 +181,7 @@ _ROWS = (
     Deviation(
         "no-certificate",
         "a certificate that was asked for is sent, RFC 2408 3.10 and RFC 4945 3.2.7",
-        (Position(_MM, 5), Position(_MM, 6), Position(_AM, 2), Position(_AM, 3)),
+        (*_PROOFS_I, *_PROOFS_R),
         payloads=_no_certificate,
     ),
     Deviation(

@@ -24,6 +24,7 @@ from conformance.ikev1.events import (
     MessageReceived,
     MessageRejected,
     MessageSent,
+    NotifyReceived,
     PeerAuthenticated,
 )
 from conformance.ikev1.message import parse_header, parse_message
@@ -60,7 +61,10 @@ def generator() -> Any:
 
 
 def paired(make_pair: Callable[..., Any], exchange: str, auth: str = "psk", **more: Any) -> Any:
-    """A pair with the recorded keys; initiator= and responder= change the configuration."""
+    """A pair with the recorded keys.
+
+    initiator= and responder= change the configurations, pair= says more to make_pair().
+    """
     overrides = {}
     made = generator().recorded_credentials()
     for role, other in (("initiator", "responder"), ("responder", "initiator")):
@@ -72,7 +76,7 @@ def paired(make_pair: Callable[..., Any], exchange: str, auth: str = "psk", **mo
             "credentials": script("ikev1_authentication").credentials(made, auth, role),
             **more.get(role, {}),
         }
-    return make_pair(**overrides)
+    return make_pair(**overrides, **more.get("pair", {}))
 
 
 def test_vectors_replay_octet_for_octet() -> None:
@@ -221,6 +225,31 @@ def test_damage_never_authenticates(
             receiver = pair.of_responder if to_responder else pair.of_initiator
             assert receiver(MessageRejected)
             assert not receiver(RESULT[exchange])
+
+
+# (deviation, who deviates, notify that answers it)
+DEVIATIONS = [
+    ("wrong-sig-i", "initiator", NotifyType.INVALID_SIGNATURE),
+    ("wrong-sig-r", "responder", NotifyType.INVALID_SIGNATURE),
+    ("no-certificate", "initiator", NotifyType.CERTIFICATE_UNAVAILABLE),
+    ("no-certificate", "responder", NotifyType.CERTIFICATE_UNAVAILABLE),
+]
+
+
+@BOTH
+@pytest.mark.parametrize("auth", SIGNATURES)
+@pytest.mark.parametrize(("name", "who", "notify"), DEVIATIONS)
+def test_the_partner_catches_a_deviation(  # noqa: PLR0917 (one argument for each factor)
+    make_pair: Callable[..., Any], exchange: str, auth: str, name: str, who: str, notify: NotifyType
+) -> None:
+    """Every signature method; the notify reaches the one who deviates."""
+    pair = paired(make_pair, exchange, auth, pair={f"{who}_deviations": (name,)})
+    pair.handshake()
+    at_initiator, at_responder = pair.of_initiator, pair.of_responder
+    partner, other = (at_responder, at_initiator)[:: 1 if who == "initiator" else -1]
+    assert partner(MessageRejected)[0].notify is notify
+    assert not partner(RESULT[exchange])
+    assert notify in {event.notify_type for event in other(NotifyReceived)}
 
 
 @BOTH
