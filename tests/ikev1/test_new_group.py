@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from conformance.crypto.dh import GROUPS, GroupParameters
+from conformance.crypto.dh import (
+    GROUPS,
+    GroupParameters,
+    InvalidGroupError,
+    InvalidPublicValueError,
+)
+from conformance.crypto.random import seeded_random
 from conformance.ikev1.attributes import Attribute
 from conformance.ikev1.config import Phase1Proposal, Phase2Proposal
 from conformance.ikev1.constants import ExchangeType, NotifyType
@@ -207,3 +216,30 @@ def test_attributes_of_a_group() -> None:
     for odd in (Attribute(1, b"\0\7", basic=True), attributes[0]):
         with pytest.raises(ValueError, match="out of place"):
             read_group((*attributes, odd))
+
+
+@given(
+    kind=st.integers(0, 4),
+    numbers=st.dictionaries(st.sampled_from(SPELLED[2:]), st.integers(0, 1 << 700)),
+    like=st.sampled_from(["modp768", "ecp256", "ec2n155"]),
+    kept=st.sets(st.sampled_from(SPELLED[2:])),
+)
+@settings(max_examples=150, deadline=None)
+def test_any_numbers_make_a_group_or_none(
+    kind: int, numbers: dict[int, int], like: str, kept: set[int]
+) -> None:
+    """Whatever is spelled out, it is a group that can be used or an InvalidGroupError."""
+    good = GROUPS[like].parameters.as_attributes()
+    values = numbers | {number: good[number] for number in kept & set(good)} | {4: NUMBER}
+    values[5] = good[5] if len(kept) > len(SPELLED) // 2 else kind
+    attributes = [
+        Attribute(number, value.to_bytes((value.bit_length() + 7) // 8), basic=False)
+        for number, value in values.items()
+    ]
+    try:
+        row = read_group(attributes)
+    except InvalidGroupError:
+        return
+    mine, yours = (row.generate(seeded_random(name)) for name in ("one", "other"))
+    with suppress(InvalidPublicValueError):
+        assert mine.exchange(yours.public) == yours.exchange(mine.public)
