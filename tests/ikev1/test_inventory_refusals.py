@@ -122,7 +122,7 @@ def test_payloads_of_other_protocols(
     position: Position,
 ) -> None:
     """GDOI's, and those that nobody has assigned, are INVALID-PAYLOAD-TYPE."""
-    extra = OpaquePayload(PayloadType(number), b"\0\0\0\1")
+    extra = OpaquePayload(PayloadType(number), b"\1\0\0\0\x0a\0\0\1")  # 16 was NAT-OA once
     deviations = say(position, lambda payloads: (*payloads, extra))
     pair = make_pair(initiator_deviations=deviations, responder_deviations=deviations)
     pair.handshake()
