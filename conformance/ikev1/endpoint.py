@@ -17,6 +17,7 @@ from conformance.ikev1.errors import DecodeError, LocalError
 from conformance.ikev1.events import LifetimeReached, MessageRejected, Role
 from conformance.ikev1.lifetimes import Due, Lives
 from conformance.ikev1.message import COOKIE_SIZE, NO_COOKIE, NON_ESP_MARKER, Header, parse_header
+from conformance.ikev1.private_groups import private_name
 
 if TYPE_CHECKING:
     from collections import deque
@@ -71,7 +72,14 @@ class Endpoint:
     # -- verbs ----------------------------------------------------------------------------------
 
     def initiate(self, now: float) -> None:
-        """Begin phase 1 by the configured exchange, and Quick Mode once it has ended well."""
+        """Begin phase 1 by the configured exchange, and Quick Mode once it has ended well.
+
+        Raises LocalError where either needs a private group that will not be agreed on before.
+        """
+        policy, pfs = self.config.new_groups, self.config.phase2[0].pfs
+        brought = {private_name(number) for number, _ in policy.groups} if policy else set()
+        if pfs not in brought:
+            self._context.require_group(pfs)
         self._begin_phase_1(now)
 
     def _begin_phase_1(

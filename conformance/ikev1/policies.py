@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 from conformance.ikev1.errors import LocalError
 
+_LARGEST_GROUP = 0xFFFF
+
 
 @dataclass(frozen=True, slots=True)
 class DpdPolicy:
@@ -137,6 +139,11 @@ class NewGroupPolicy:
     """Initiator: numbers from 32768 and groups to agree on before the first Quick Mode."""
     accept: bool = False
     """Whether we take groups that a peer proposes."""
+
+    def __post_init__(self) -> None:
+        for number, _ in self.groups:
+            if not 0 < number <= _LARGEST_GROUP:
+                raise LocalError(f"group {number} does not fit two octets")
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,20 @@ def test_unknown_private_group(make_pair: Callable[..., Any]) -> None:
         pair.initiator.initiate(0.0)
 
 
+def test_quick_mode_needs_a_group_that_is_not_agreed_on(make_pair: Callable[..., Any]) -> None:
+    """An initiator that brings no group along is told so before anything is sent."""
+    pair = make_pair(phase2=Phase2Proposal("aes128", "sha256", "tunnel", NAME), responder=ACCEPT)
+    with pytest.raises(LocalError, match="private-32768 was not agreed on"):
+        pair.initiator.initiate(0.0)
+    assert pair.initiator.datagrams_to_send(0.0) == []
+
+
+@pytest.mark.parametrize("number", [0, -1, 65536])
+def test_number_must_fit(number: int) -> None:
+    with pytest.raises(LocalError, match="does not fit two octets"):
+        NewGroupPolicy(((number, PRIME),))
+
+
 def test_responder_does_not_know_the_group(make_pair: Callable[..., Any]) -> None:
     """Agreed on with another endpoint only, it is refused, without a public value."""
     initiator = with_pfs(make_pair, PRIME)
