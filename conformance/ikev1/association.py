@@ -24,7 +24,6 @@ from conformance.ikev1.phase_2 import Phase2
 from conformance.ikev1.private_groups import private_name
 from conformance.ikev1.quick_mode import QuickMode
 from conformance.ikev1.state_table import ENDED, State
-from conformance.ikev1.status import Lifetimes
 from conformance.ikev1.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -118,7 +117,7 @@ class Association:
         """Phase 1 has ended well: the ISAKMP SA stands."""
         self.phase_2.isakmp_sa = sa = self.phase_1.result()
         self.dpd = liveness.begin(self, now)
-        self._begin_life(now)
+        liveness.begin_life(self, now)
         for notification in self.capabilities.afterwards(self.phase_1):
             self.inform(notification, now)
         user, own = XAUTH_USERS.get(sa.proposal.auth), self.phase_1.role.value
@@ -150,21 +149,6 @@ class Association:
     def propose_group(self, number: int, parameters: GroupParameters, now: float) -> None:
         """Agree on a group under a private number (RFC 2409 5.6)."""
         self.phase_2.begin(NewGroupMode).propose(number, parameters, now)
-
-    def _begin_life(self, now: float) -> None:
-        agreement, cookie_i = self.phase_1.agreement, self.phase_1.cookie_i
-        if agreement is None:
-            raise LocalError("phase 1 has not been negotiated yet")
-        agreed = Lifetimes(agreement.lifetime_seconds, agreement.lifetime_kilobytes)
-        limits = agreed.shorter(self.capabilities.lifetimes)
-        self.context.isakmp_lives.begin(
-            cookie_i,
-            (cookie_i,),
-            limits,
-            now,
-            is_answer=self.phase_1.role is Role.RESPONDER,
-            replaces=self.replaces,
-        )
 
     def start_quick_mode(self, now: float, replaces: int | None = None) -> None:
         """Negotiate a further pair of SAs, to replace one where its inbound SPI is given."""

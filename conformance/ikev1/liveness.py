@@ -1,6 +1,6 @@
-"""Whether the peer of a standing ISAKMP SA is still there, and whether it can reach us.
+"""How long an ISAKMP SA lives: its age, whether its peer is there, and whether it can reach us.
 
-RFC 3706 5.4 (dead peer detection), RFC 3948 4 (keepalives).
+RFC 2407 4.5.4 (lifetimes), RFC 3706 5.4 (dead peer detection), RFC 3948 4 (keepalives).
 """
 
 from __future__ import annotations
@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conformance.ikev1.dpd import DeadPeerDetection
-from conformance.ikev1.events import PeerDead
+from conformance.ikev1.errors import LocalError
+from conformance.ikev1.events import PeerDead, Role
 from conformance.ikev1.natt import KEEPALIVE
+from conformance.ikev1.status import Lifetimes
 
 if TYPE_CHECKING:
     from conformance.ikev1.association import Association
@@ -24,6 +26,22 @@ def begin(association: Association, now: float) -> DeadPeerDetection:
     first = int.from_bytes(context.random(4)) >> 1 if policy else 0
     capable = "DPD" in capabilities.peer
     return DeadPeerDetection(policy, association.cookies, first, now, capable)
+
+
+def begin_life(association: Association, now: float) -> None:
+    """The ISAKMP SA ages by what was agreed on, and by what the responder said beside it."""
+    phase_1, cookie_i = association.phase_1, association.phase_1.cookie_i
+    if phase_1.agreement is None:
+        raise LocalError("phase 1 has not been negotiated yet")
+    agreed = Lifetimes(phase_1.agreement.lifetime_seconds, phase_1.agreement.lifetime_kilobytes)
+    association.context.isakmp_lives.begin(
+        cookie_i,
+        (cookie_i,),
+        agreed.shorter(association.capabilities.lifetimes),
+        now,
+        is_answer=phase_1.role is Role.RESPONDER,
+        replaces=association.replaces,
+    )
 
 
 def get_timer(association: Association) -> float | None:
