@@ -5,7 +5,7 @@ RFC 2409 5.5, RFC 3947 5. What one SA payload makes is in children.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -193,14 +193,35 @@ class Negotiation(Hashed):
 
         Without them the peers themselves are meant, so the remote selector must be the peer.
         """
-        self.client_ids = tuple(message.all(Identification))
+        self.client_ids, config = tuple(message.all(Identification)), self.config
         if not self.client_ids:
             host = selector_of_host(self.address[0])
-            diagnose.check_selector("implied IDci", self.config.remote_selector, host)
+            diagnose.check_selector("implied IDci", config.remote_selector, host)
             return
         _check_count(_PAIR_OF_IDS, len(self.client_ids))
-        diagnose.check_selector("IDci", self.config.remote_selector, self.client_ids[0])
-        diagnose.check_selector("IDcr", self.config.local_selector, self.client_ids[1])
+        selectors = (config.remote_selector, config.local_selector)
+        for name, selector, known_as, got in zip(
+            ("IDci", "IDcr"), selectors, self._known_as(selectors), self.client_ids, strict=True
+        ):
+            if not known_as.covers_same(got):
+                diagnose.check_selector(name, selector, got)
+
+    def _known_as(self, selectors: tuple[Identification, ...]) -> list[Identification]:
+        """Our selectors as the initiator names them.
+
+        In transport mode it names the hosts by the original addresses of NAT-OA, which a NAT in
+        between makes others than we see (RFC 3947 5.2).
+        """
+        if self.nat is None or self.agreed_modes != {"transport"}:
+            return [*selectors]
+        seen = (self.address[0], self.nat.local[0])
+        known_as = []
+        for selector, address, original in zip(selectors, seen, self.peer_addresses, strict=True):
+            host = selector_of_host(str(original))
+            is_host = selector.addresses == selector_of_host(address).addresses
+            known = replace(selector, type=host.type, data=host.data)
+            known_as.append(known if is_host else selector)
+        return known_as
 
     def verify_client_ids(self, message: Message) -> None:
         """Initiator: the responder returns IDci and IDcr as we sent them; raises PeerError."""

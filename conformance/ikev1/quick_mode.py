@@ -192,9 +192,9 @@ def answer_offer(exchange: QuickMode, message: Message) -> Step:
     exchange.verify_hash(message)
     exchange.note_commit(message)
     offered, config = exchange.note_peer(message), exchange.config
-    exchange.take_client_ids(message)
     answers = exchange.answer_offers(offered)
     exchange.take_addresses(message)
+    exchange.take_client_ids(message)
     exchange.nonce_i = peer_nonce(message)
     exchange.nonce_r = exchange.context.random(config.nonce_size)
     key_exchange = exchange.own_key_exchange(config.phase2[0].pfs)

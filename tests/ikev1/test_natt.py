@@ -17,12 +17,13 @@ from conformance.ikev1.config import (
     Phase1Proposal,
     Phase2Proposal,
 )
-from conformance.ikev1.constants import PayloadType
+from conformance.ikev1.constants import NotifyType, PayloadType
 from conformance.ikev1.endpoint import Address, Endpoint
 from conformance.ikev1.errors import DecodeError, LocalError
 from conformance.ikev1.events import (
     ChildInstalled,
     Event,
+    ExchangeFailed,
     IsakmpEstablished,
     MessageRejected,
     MessageSent,
@@ -100,15 +101,16 @@ def network(
     hide_responder: bool = False,
     **changes: Any,
 ) -> Network:
-    """Two ends that agree, with the policies and changes to both Configs."""
+    """Two ends that agree, with the policies and changes to both Configs, and then to each."""
     ids = [Identification.fqdn("i.example"), Identification.fqdn("r.example")]
     nets = [Identification.selector(net) for net in ("10.1.0.0/24", "10.2.0.0/24")]
     phase2 = (changes.pop("phase2", PHASE2),)
+    each = changes.pop("each", ({}, {}))
     configs = [
         replace(
             Config(b"secret", ids[m], ids[1 - m], (PHASE1,), phase2, nets[m], nets[1 - m]),
             nat_traversal=policies[m],
-            **changes,
+            **{**changes, **each[m]},
         )
         for m in range(2)
     ]
@@ -286,6 +288,97 @@ def test_original_addresses_in_transport_mode(flavour: str) -> None:
     (at_initiator,), (at_responder,) = net.of("i", ChildInstalled), net.of("r", ChildInstalled)
     assert at_responder.original_addresses == (INSIDE, SERVER)
     assert at_initiator.original_addresses == (PUBLIC, SERVER)
+
+
+@pytest.mark.covers("payload:21", by="self")
+@pytest.mark.parametrize(("hide_initiator", "hide_responder"), PLACES)
+def test_both_views_of_the_original_addresses(
+    *, hide_initiator: bool, hide_responder: bool
+) -> None:
+    """RFC 3947 5.2, examples 1 and 2: own address as configured, the other's as perceived."""
+    net = network(
+        hide_initiator=hide_initiator,
+        hide_responder=hide_responder,
+        phase2=replace(PHASE2, mode="transport"),
+    )
+    net.initiator.initiate(0.0)
+    net.deliver()
+    (at_initiator,), (at_responder,) = net.of("i", ChildInstalled), net.of("r", ChildInstalled)
+    seen = PUBLIC if hide_initiator else INSIDE
+    assert at_responder.original_addresses == (INSIDE, SERVER)
+    assert at_initiator.original_addresses == (seen, HIDDEN_SERVER if hide_responder else SERVER)
+
+
+def hosts(local: str, remote: str) -> dict[str, Identification]:
+    return {
+        "local_selector": Identification.selector(local),
+        "remote_selector": Identification.selector(remote),
+    }
+
+
+@pytest.mark.parametrize("send_client_ids", [True, False])
+@pytest.mark.parametrize(("hide_initiator", "hide_responder"), PLACES)
+def test_host_to_host_through_nats(
+    *, send_client_ids: bool, hide_initiator: bool, hide_responder: bool
+) -> None:
+    """Each end selects the other as it sees it; identities name the original addresses."""
+    ends = {"hide_initiator": hide_initiator, "hide_responder": hide_responder}
+    seen = PUBLIC if hide_initiator else INSIDE
+    own = HIDDEN_SERVER if hide_responder else SERVER
+    changes = {"phase2": replace(PHASE2, mode="transport"), "send_client_ids": send_client_ids}
+    net = network(each=(hosts(INSIDE, SERVER), hosts(own, seen)), **changes, **ends)
+    net.initiator.initiate(0.0)
+    net.deliver()
+    (child,) = net.of("r", ChildInstalled)
+    assert (child.local_selector, child.remote_selector) == tuple(hosts(own, seen).values())
+    assert not net.of("r", MessageRejected) + net.of("i", MessageRejected)
+    named = any(line.startswith("ID ") for m in net.of("i", MessageSent)[3:] for line in m.payloads)
+    assert named is send_client_ids
+
+
+@pytest.mark.parametrize("mode", ["tunnel", "transport"])
+def test_another_host_than_the_original_is_refused(mode: str) -> None:
+    """An address that is neither configured nor told; in tunnel mode NAT-OA does not count."""
+    own = INSIDE if mode == "tunnel" else "192.168.1.6"
+    each = (hosts(own, SERVER), hosts(SERVER, PUBLIC))
+    net = network(phase2=replace(PHASE2, mode=mode), each=each)
+    net.initiator.initiate(0.0)
+    net.deliver()
+    (rejected,) = net.of("r", MessageRejected)
+    assert rejected.notify is NotifyType.INVALID_ID_INFORMATION
+    assert not net.of("r", ChildInstalled)
+
+
+def test_addresses_that_tunnel_mode_ignores() -> None:
+    """RFC 3947 5.2: offered for both modes, tunnel chosen; the answer has none, nor the event."""
+    both = (replace(PHASE2, mode="transport"), PHASE2)
+    net = network(each=({"phase2": both}, {}))
+    net.initiator.initiate(0.0)
+    net.deliver()
+    for end in ("i", "r"):
+        (child,) = net.of(end, ChildInstalled)
+        assert (child.mode, child.original_addresses) == ("tunnel", ())
+    offer, answer = (
+        next(m for m in net.of(end, MessageSent) if m.exchange == 32).payloads for end in "ir"
+    )
+    assert sum(line.startswith("NAT-OA") for line in offer) == 2
+    assert not any(line.startswith("NAT-OA") for line in answer)
+
+
+@pytest.mark.parametrize("protocol", ["ah", "ah+esp"])
+def test_ah_cannot_pass_a_nat(protocol: str) -> None:
+    """RFC 3715 2.1: it covers the addresses; an offer of nothing else is not even made."""
+    cipher = "aes128" if protocol == "ah+esp" else "none"
+    bundle = Phase2Proposal(cipher, "sha256", "tunnel", None, protocol)
+    net = network(phase2=bundle)
+    net.initiator.initiate(0.0)
+    net.deliver()
+    (failure,) = net.of("i", ExchangeFailed)
+    assert "AH cannot pass the NAT" in failure.reason
+    net = network(phase2=bundle, phase2_further=((bundle,),), hide_initiator=False)
+    net.initiator.initiate(0.0)
+    net.deliver()
+    assert len(net.of("r", ChildInstalled)) == 2
 
 
 @pytest.mark.covers("natt:keepalive", by="self")
