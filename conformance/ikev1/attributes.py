@@ -153,8 +153,12 @@ PHASE_2 = (
     AttributeRow(9,  "compress private algorithm", Form.VARIABLE, {}),
     AttributeRow(10, "ECN tunnel",                 Form.BASIC,    {1: "allowed", 2: "forbidden"}),
     AttributeRow(11, "extended sequence number",   Form.BASIC,    {1: "64-bit"}),
+    AttributeRow(12, "authentication key length",  Form.VARIABLE, {}),
+    AttributeRow(13, "signature encoding",         Form.BASIC,    {1: "PKCS1-v1.5", 2: "PSS"}),
+    AttributeRow(14, "address preservation",       Form.BASIC,    {}),
+    AttributeRow(15, "SA direction",               Form.BASIC,    {}),
 )
-"""RFC 2407 4.5, RFC 3168 9.2, RFC 4304 3."""
+"""RFC 2407 4.5, RFC 3168 9.2, RFC 4304 2, RFC 4359, RFC 6407."""
 # fmt: on
 
 AttributeTable = tuple[AttributeRow, ...]
