@@ -121,13 +121,15 @@ def phase_2_members(
     return tuple(members)
 
 
-def phase_2_defaults(protocol: Protocol, transform_id: int, values: Values) -> Values:
+def phase_2_defaults(
+    protocol: Protocol, transform_id: int, values: Values, modes: Mapping[str, int] = MODES
+) -> Values:
     """What the values mean where they say nothing (RFC 2451 2.2, RFC 3173 4.1)."""
     del values
     if protocol is Protocol.ESP and transform_id in ESP_DEFAULT_BITS:
         return {"key length": [ESP_DEFAULT_BITS[transform_id]]}
     if protocol is Protocol.IPCOMP:
-        return {"encapsulation mode": [MODES["transport"]]}
+        return {"encapsulation mode": [modes["transport"]]}
     return {}
 
 

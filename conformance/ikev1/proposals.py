@@ -318,7 +318,11 @@ PHASE_1_NEGOTIATION: Phase[Phase1Proposal] = Phase(
 
 def in_udp(modes: Mapping[str, int]) -> Phase[Phase2Proposal]:
     """Phase 2 with each mode as UDP-encapsulated (RFC 3947 5.1)."""
-    return replace(PHASE_2_NEGOTIATION, members=partial(phase_2_members, modes=modes))
+    return replace(
+        PHASE_2_NEGOTIATION,
+        members=partial(phase_2_members, modes=modes),
+        comparison=Comparison(PHASE_2, partial(phase_2_defaults, modes=modes)),
+    )
 
 
 PHASE_2_NEGOTIATION: Phase[Phase2Proposal] = Phase(

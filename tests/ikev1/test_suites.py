@@ -23,7 +23,7 @@ from conformance.ikev1.events import (
     NotifyReceived,
 )
 from conformance.ikev1.payloads import Proposal, SecurityAssociation
-from conformance.ikev1.proposals import PHASE_2_NEGOTIATION
+from conformance.ikev1.proposals import PHASE_2_NEGOTIATION, in_udp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -444,6 +444,21 @@ def test_ipcomp_minds_what_applies_to_it_alone() -> None:
         PHASE_2_NEGOTIATION.choose(SecurityAssociation((esp, changed)), (tunnel,), SPIS)
     assert caught.value.divergence is not None
     assert caught.value.divergence.name == "IPCOMP encapsulation mode"
+
+
+@pytest.mark.parametrize("mode", ["tunnel", "transport"])
+def test_ipcomp_in_udp(mode: str) -> None:
+    """RFC 3173 4.1, RFC 3947 5.1: what is not said is transport mode, in UDP as outside of it."""
+    proposal, negotiation = suite("esp+ipcomp", mode=mode), in_udp({"tunnel": 3, "transport": 4})
+    esp, ipcomp = negotiation.offer((proposal,), SPIS).proposals
+    bare = replace(ipcomp, transforms=(replace(ipcomp.transforms[0], attributes=()),))
+    for offered, taken in ((ipcomp, True), (bare, mode == "transport")):
+        sa = SecurityAssociation((esp, offered))
+        if taken:
+            assert negotiation.choose(sa, (proposal,), SPIS).proposal == proposal
+        else:
+            with pytest.raises(PeerError):
+                negotiation.choose(sa, (proposal,), SPIS)
 
 
 # -- the end -----------------------------------------------------------------------------------
