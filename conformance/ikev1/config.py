@@ -293,7 +293,7 @@ class Config:
     def __post_init__(self) -> None:
         _known("exchange", self.exchange, EXCHANGES)
         if self.exchange == "aggressive":
-            self._check_fixed("group", "auth")
+            self._check_fixed("group", "group_parameters", "auth")
             if self.phase1 and self.phase1[0].auth in ENCRYPTION_METHODS:
                 self._check_fixed("cipher", "hash")
         self._check_methods()

@@ -155,13 +155,13 @@ class Endpoint:
         """Account for packets of an SA that the data plane sent or received.
 
         What comes in on one of our SPIs is a sign of life (RFC 3706 5.4); kilobytes of the two
-        directions count together (RFC 2407 4.5).
+        directions count together (RFC 2407 4.5), those of a bundle by its outermost SPIs.
         """
-        received = spi in self._context.children
-        pairs = self._context.children.values()
-        pair = spi if received else next((c.spi_in for c in pairs if c.spi_out == spi), None)
-        if pair is not None:
-            self._context.child_lives.count(pair, octets)
+        children = self._context.children.values()
+        received = any(spi == own for child in children for _, own, _ in child.spis)
+        for child in children:
+            if spi == (child.spi_in if received else child.spi_out):
+                self._context.child_lives.count(child.spi_in, octets)
         for association in self._associations.values():
             association.note_traffic(now, received=received)
 

@@ -23,6 +23,7 @@ from conformance.ikev1.events import (
     NotifyReceived,
 )
 from conformance.ikev1.payloads import Proposal, SecurityAssociation
+from conformance.ikev1.policies import LifetimePolicy
 from conformance.ikev1.proposals import PHASE_2_NEGOTIATION, in_udp
 
 if TYPE_CHECKING:
@@ -485,7 +486,22 @@ def test_deletes_name_every_protocol(make_pair: Callable[..., Any]) -> None:
     assert not pair.of_responder(MessageRejected)
 
 
-def test_traffic_of_a_bundle_counts_by_its_outermost_spi(make_pair: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("direction", ["in", "out"])
+def test_traffic_of_a_bundle_counts_once(make_pair: Callable[..., Any], direction: str) -> None:
+    """Its outermost SPI is what counts; a packet passes under every one of them."""
+    quiet = {"lifetimes": LifetimePolicy(rekey=False)}
+    pair = make_pair(phase2=suite("ah+esp", lifetime_kilobytes=1), initiator=quiet)
+    pair.handshake()
+    (mine,) = pair.of_initiator(ChildInstalled)
+    for octets, stands in ((600, True), (600, False)):
+        for one in mine.protections:
+            pair.initiator.note_traffic(getattr(one, f"spi_{direction}"), octets, 1.0)
+        pair.initiator.handle_timer(1.0)
+        pair.deliver()
+        assert bool(pair.of_initiator(ChildDeleted)) is not stands
+
+
+def test_an_event_speaks_of_its_outermost_protocol(make_pair: Callable[..., Any]) -> None:
     pair = make_pair(phase2=suite("ah+esp"))
     pair.handshake()
     (mine,) = pair.of_initiator(ChildInstalled)
