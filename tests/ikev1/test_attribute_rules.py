@@ -42,7 +42,7 @@ def offer(
     sa = PHASE_2_NEGOTIATION.offer((proposal,), SPI)
     (transform,) = sa.proposals[0].transforms
     kept = tuple(one for one in transform.attributes if one.type not in without)
-    transform = replace(transform, attributes=(*kept, *added))
+    transform = transform._replace(attributes=(*kept, *added))
     return SecurityAssociation((replace(sa.proposals[0], transforms=(transform,)),))
 
 
@@ -173,7 +173,7 @@ def test_phase_1(
     sa = PHASE_1_NEGOTIATION.offer((configured,), b"")
     (transform,) = sa.proposals[0].transforms
     kept = tuple(one for one in transform.attributes if one.type not in without)
-    changed = replace(transform, attributes=(*kept, *added))
+    changed = transform._replace(attributes=(*kept, *added))
     offered = SecurityAssociation((replace(sa.proposals[0], transforms=(changed,)),))
     if taken:
         chosen = PHASE_1_NEGOTIATION.choose(offered, (configured,), b"")

@@ -142,7 +142,7 @@ def test_numbers_too_long_for_decimal_digits(number: int) -> None:
     """Python refuses to write more than 4300 digits; a peer may send more."""
     long = Attribute(number, b"\xff" * 4000, basic=False)
     sa = PHASE_1_NEGOTIATION.offer((PHASE1,), b"")
-    transform = replace(offered("modp1024"), attributes=(long,))
+    transform = offered("modp1024")._replace(attributes=(long,))
     sa = replace(sa, proposals=(replace(sa.proposals[0], transforms=(transform,)),))
     assert "(4000 octets)" in describe_payload(sa)
     with pytest.raises(PeerError):

@@ -335,13 +335,13 @@ SYNTAX, BAD_SPI = NotifyType.BAD_PROPOSAL_SYNTAX, NotifyType.INVALID_SPI
 
 def other_id(proposal: Proposal) -> Proposal:
     """The proposal with another transform identifier."""
-    return replace(proposal, transforms=(replace(proposal.transforms[0], transform_id=3),))
+    return replace(proposal, transforms=(proposal.transforms[0]._replace(transform_id=3),))
 
 
 def fewer(proposal: Proposal) -> Proposal:
     """The proposal without its transform's first attribute."""
     (transform,) = proposal.transforms
-    return replace(proposal, transforms=(replace(transform, attributes=transform.attributes[1:]),))
+    return replace(proposal, transforms=(transform._replace(attributes=transform.attributes[1:]),))
 
 
 # (what becomes of the answer's proposals, notify, what the divergence names)
@@ -436,7 +436,7 @@ def test_ipcomp_minds_what_applies_to_it_alone() -> None:
     (transform,) = ipcomp.transforms
     surplus = (*transform.attributes, *esp.transforms[0].attributes[:2])
     for attributes in ((), surplus, transform.attributes[:1]):
-        changed = replace(ipcomp, transforms=(replace(transform, attributes=attributes),))
+        changed = replace(ipcomp, transforms=(transform._replace(attributes=attributes),))
         offer = SecurityAssociation((esp, changed))
         assert PHASE_2_NEGOTIATION.choose(offer, (proposal,), SPIS).proposal == proposal
     tunnel = suite("esp+ipcomp", pfs="ecp256")
@@ -452,7 +452,7 @@ def test_ipcomp_in_udp(mode: str) -> None:
     """RFC 3173 4.1, RFC 3947 5.1: what is not said is transport mode, in UDP as outside of it."""
     proposal, negotiation = suite("esp+ipcomp", mode=mode), in_udp({"tunnel": 3, "transport": 4})
     esp, ipcomp = negotiation.offer((proposal,), SPIS).proposals
-    bare = replace(ipcomp, transforms=(replace(ipcomp.transforms[0], attributes=()),))
+    bare = replace(ipcomp, transforms=(ipcomp.transforms[0]._replace(attributes=()),))
     for offered, taken in ((ipcomp, True), (bare, mode == "transport")):
         sa = SecurityAssociation((esp, offered))
         if taken:
