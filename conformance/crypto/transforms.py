@@ -1,6 +1,6 @@
 """What phase 2 can agree on: ESP, AH and IPComp transforms, their numbers and their key material.
 
-RFC 2407 4.4.3 to 4.4.5 and 4.5, RFC 2410, RFC 3686, RFC 4106, RFC 4309, RFC 4543, RFC 4868.
+RFC 2407 4.4.3 to 4.4.5 and 4.5, RFC 3051, RFC 4543. The ciphers have tables of their own.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from conformance.crypto.ciphers import ESP_CIPHERS, FAMILIES
+from conformance.crypto.esp_modes import ESP_MODES
 from conformance.crypto.macs import MACS
 
 
@@ -41,41 +42,29 @@ class AhTransform(NamedTuple):
     """What is taken from KEYMAT for it, salt included."""
 
 
-_AES_BITS = (128, 192, 256)
-
-# The salt follows the key in KEYMAT: RFC 3686 5.1, RFC 4309 7.1, RFC 4106 8.1, RFC 4543 5.
-# fmt: off
-_COUNTER_MODES = (
-    # suffix  esp salt combined
-    ("ctr",    13, 4, False),
-    ("ccm8",   14, 3, True),
-    ("ccm12",  15, 3, True),
-    ("ccm16",  16, 3, True),
-    ("gcm8",   18, 4, True),
-    ("gcm12",  19, 4, True),
-    ("gcm16",  20, 4, True),
-    ("gmac",   23, 4, True),
-)
-# fmt: on
-
-_COUNTER_ROWS = tuple(
-    EspTransform(
-        f"aes{bits}{suffix}", esp_id, bits, bits // 8 + salt, combined, needs_integrity=not combined
-    )
-    for suffix, esp_id, salt, combined in _COUNTER_MODES
-    for bits in _AES_BITS
-)
 _CBC_ROWS = tuple(
-    EspTransform(row.name, row.esp_id, row.key_length, row.key_size) for row in ESP_CIPHERS.values()
+    EspTransform(row.name, row.esp_id, row.key_length, row.key_size)
+    for row in ESP_CIPHERS.values()
+    if row.name not in ESP_MODES
 )
-_NULL = EspTransform("null", 11, None, 0, needs_integrity=True)
-"""RFC 2410; without encryption and without integrity there would be nothing left of ESP."""
+_MODE_ROWS = tuple(
+    EspTransform(
+        row.name,
+        row.esp_id,
+        row.key_length,
+        row.key_size,
+        authenticates=bool(row.icv_size),
+        needs_integrity=not row.icv_size,
+    )
+    for row in ESP_MODES.values()
+)
+"""Counter mode needs a MAC (RFC 3686 7); NULL without one would leave nothing (RFC 2410)."""
 
-ESP_TRANSFORMS = {row.name: row for row in (*_CBC_ROWS, _NULL, *_COUNTER_ROWS)}
+ESP_TRANSFORMS = {row.name: row for row in (*_CBC_ROWS, *_MODE_ROWS)}
 """Every cipher of ESP by its name."""
 
-ESP_ALONE = tuple(row.name for row in (_NULL, *_COUNTER_ROWS))
-"""Those that phase 1 does not know."""
+ESP_ALONE = tuple(ESP_MODES)
+"""The names that phase 1 does not know."""
 
 ESP_DEFAULT_BITS = {family.esp_id: 128 for family in FAMILIES if family.lengths and family.fixed}
 """What an absent key length means, by transform identifier: Blowfish, RC5, CAST (RFC 2451 2.2)."""
@@ -96,7 +85,7 @@ _MAC_NUMBERS = {
 # fmt: on
 _GMAC_ROWS = tuple(
     AhTransform(f"aes{bits}gmac", number, number, bits // 8 + 4)
-    for number, bits in enumerate(_AES_BITS, 11)
+    for number, bits in enumerate((128, 192, 256), 11)
 )
 """RFC 4543 5.4: the key length is that of the transform, a salt of four octets follows."""
 
