@@ -63,6 +63,8 @@ class ChildNegotiation:
     spis: OwnSpis
     place: int = 0
     """Which of the configured offers it is."""
+    offered: SecurityAssociation | None = None
+    """What we offered as initiator."""
     agreement: Agreement[Phase2Proposal] | None = None
     peer_spis: dict[Protocol, bytes] = field(default_factory=dict)
     lifetimes: Lifetimes = NO_LIMITS
@@ -72,7 +74,8 @@ class ChildNegotiation:
 
     def offer(self) -> SecurityAssociation:
         """Initiator: everything configured."""
-        return self.negotiation.offer(self.configured, self.spis)
+        self.offered = self.negotiation.offer(self.configured, self.spis)
+        return self.offered
 
     def answer(self, offered: SecurityAssociation) -> SecurityAssociation:
         """Responder: what we choose of an offer; raises PeerError."""
@@ -84,7 +87,9 @@ class ChildNegotiation:
 
     def confirm(self, answer: SecurityAssociation) -> None:
         """Initiator: check the responder's choice; raises PeerError."""
-        self.agreement = self.negotiation.verify(self.offer(), answer, self.configured)
+        if self.offered is None:
+            raise LocalError("nothing has been offered yet")
+        self.agreement = self.negotiation.verify(self.offered, answer, self.configured)
         self.peer_spis = {proposal.protocol: proposal.spi for proposal in answer.proposals}
 
     @property

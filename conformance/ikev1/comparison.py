@@ -92,11 +92,12 @@ class Comparison:
         return name != "transform" and name not in UNDERSTOOD
 
     def _wrong_forms(self, transform: Transform) -> list[Difference]:
-        basic = {row.number: row.name for row in self.table if row.form is Form.BASIC}
         return [
-            Difference(basic[one.type], "the basic form", "the variable form", unsupported=True)
+            Difference(row.name, "the basic form", "the variable form", unsupported=True)
             for one in transform.attributes
-            if one.type in basic and not one.basic
+            if not one.basic
+            for row in self.table
+            if row.number == one.type and row.form is Form.BASIC
         ]
 
     def _text(self, name: str, values: Sequence[int]) -> str:
