@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 from typing import TYPE_CHECKING
 
 from conformance.record import Verdict
@@ -29,18 +30,31 @@ LEVEL_ROWS: dict[str, tuple[str, ...]] = {
     "pfs": ("group:{pfs}", "feature:pfs"),
     "pfs=none": (),
     "protocol=esp": ("protocol:esp",),
-    "protocol=ah": ("protocol:ah", "ah:{esp_integrity}", "integ:{esp_integrity}"),
-    "protocol=esp+ipcomp": ("protocol:ipcomp", "ipcomp:deflate", "feature:bundles"),
+    "protocol=ah": ("protocol:ah", "ah:{esp_integrity}"),
+    "protocol=esp+ipcomp": ("protocol:esp", "protocol:ipcomp", "ipcomp:deflate", "feature:bundles"),
     "esp_cipher": ("esp:{esp_cipher}",),
+    "esp_cipher=none": (),
     "esp_integrity": ("integ:{esp_integrity}",),
-    "esp_integrity=none": (),
     "mode": ("encap:{mode}",),
     "family": (),
+    "mode_config=none": (),
+    "mode_config=pull": ("exchange:6", "feature:pull"),
+    "mode_config=push": ("exchange:6", "feature:push"),
+    "fragmentation=no": (),
+    "fragmentation=yes": ("payload:132", "feature:fragmentation"),
+    "nat=none": (),
+    "nat=initiator": (
+        "natt:rfc",
+        "natt:nat-d",
+        "natt:float",
+        "natt:esp-in-udp",
+        "encap:udp-{mode}",
+    ),
+    "event=none": (),
+    "event=dpd": ("feature:dpd",),
+    "event=rekey": ("feature:rekey",),
 }
 """The rows of each level of each factor (`conformance.matrix.factors`)."""
-NOT_OF: dict[str, tuple[str, ...]] = {"protocol=ah": ("esp_cipher", "esp_integrity")}
-"""Factors that say nothing where a combination has a level."""
-
 # what a line of a transcript matches, the rows that it shows
 LINES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"\bHDR, [A-Z]", ("payload:0",)),
@@ -82,15 +96,12 @@ def level_rows(factor: str, combination: Mapping[str, str]) -> tuple[str, ...]:
 
     Raises UnknownRowError where the inventory lacks one.
     """
+    return tuple(row_id(row.format_map(combination)) for row in _templates(factor, combination))
+
+
+def _templates(factor: str, combination: Mapping[str, str]) -> tuple[str, ...]:
     level = f"{factor}={combination[factor]}"
-    rows = LEVEL_ROWS[level] if level in LEVEL_ROWS else LEVEL_ROWS[factor]
-    silent = {
-        name
-        for other, names in NOT_OF.items()
-        if combination.get(other.partition("=")[0]) == other.partition("=")[2]
-        for name in names
-    }
-    return () if factor in silent else tuple(row_id(row.format_map(combination)) for row in rows)
+    return LEVEL_ROWS[level] if level in LEVEL_ROWS else LEVEL_ROWS[factor]
 
 
 def combination_rows(combination: Mapping[str, str]) -> set[str]:
@@ -146,13 +157,24 @@ def cell_proofs(run: Run, record: Record) -> set[Proof]:
 
 
 def claimed(manifests: Mapping[str, Manifest], plain: Mapping[str, str]) -> set[Proof]:
-    """What has to be proven: every level that a daemon claims, in each role that it takes."""
+    """What has to be proven: every level that a daemon claims, in each role where it does it."""
     return {
         (row, f"{name} as {role}")
         for name, manifest in manifests.items()
         if name != REFERENCE
-        for factor, levels in manifest.claims.items()
-        for level in levels
-        for row in level_rows(factor, {**plain, factor: level})
+        for factor in manifest.claims
+        for combination in _claims(manifest, factor, plain)
         for role in manifest.roles
+        if not manifest.undeclared(combination, role)
+        for row in level_rows(factor, combination)
     }
+
+
+def _claims(manifest: Manifest, factor: str, plain: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Each claimed level of a factor, with each of those other levels that its rows name."""
+    for level in manifest.claims[factor]:
+        combination = {**plain, factor: level}
+        text = "".join(_templates(factor, combination))
+        named = [name for name in manifest.claims if f"{{{name}}}" in text and name != factor]
+        for levels in product(*(manifest.claims[name] for name in named)):
+            yield combination | dict(zip(named, levels, strict=True))

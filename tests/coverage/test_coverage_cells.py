@@ -88,9 +88,14 @@ def test_a_combination_stands_for_its_levels() -> None:
 
 
 def test_ah_has_no_cipher() -> None:
-    rows = combination_rows(PLAIN | {"protocol": "ah"})
+    rows = combination_rows(PLAIN | {"protocol": "ah", "esp_cipher": "none"})
     assert {"protocol:2", "ah:5", "integ:5"} <= rows
     assert not [row for row in rows if row.startswith("esp:")]
+
+
+def test_a_nat_makes_another_mode() -> None:
+    rows = combination_rows(PLAIN | {"nat": "initiator"})
+    assert {"natt:rfc", "encap:3"} <= rows
 
 
 @pytest.mark.parametrize(
@@ -142,5 +147,8 @@ def test_what_daemons_claim_is_due_in_both_roles() -> None:
         assert ("cipher:1", f"strongswan-5.9.8 as {role}") in due
         assert ("cipher:1", f"libreswan-4.10 as {role}") not in due
         assert ("encap:2", f"libreswan-4.10 as {role}") in due
+        assert ("ah:7", f"libreswan-4.10 as {role}") in due
+    assert ("auth:65002", "libreswan-4.10 as initiator") in due
+    assert ("auth:65002", "libreswan-4.10 as responder") not in due
     assert not [by for _, by in due if by.startswith("reference")]
     assert {row for row, _ in due} <= ROWS.keys()

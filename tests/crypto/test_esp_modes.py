@@ -23,6 +23,7 @@ CASES = [
 AUTHENTICATED = [name for name, row in ESP_MODES.items() if row.icv_size]
 
 
+@pytest.mark.covers("esp:{case[transform]}", by="vector")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['transform']}-{case['case']}")
 def test_vector(case: dict[str, Any]) -> None:
     names = ("key", "salt", "iv", "associated", "plaintext", "sealed")

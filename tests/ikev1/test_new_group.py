@@ -60,6 +60,7 @@ def with_pfs(make_pair: Callable[..., Any], parameters: GroupParameters) -> Any:
 
 @pytest.mark.covers(*(f"attr1:{number}" for number in SPELLED), by="self")
 @pytest.mark.covers("exchange:33", "group:32768", "feature:explicit-groups", by="self")
+@pytest.mark.covers("grouptype:{group}", by="self")
 @pytest.mark.parametrize("group", ["modp1024", "ecp256", "ec2n155", "ec2n185"])
 def test_group_is_agreed_on_and_used(make_pair: Callable[..., Any], group: str) -> None:
     """Quick Mode with the group as PFS; both ends tell of the same parameters."""

@@ -42,7 +42,7 @@ def quick_messages(events: list[MessageSent]) -> list[MessageSent]:
     return [one for one in events if one.exchange is ExchangeType.QUICK_MODE]
 
 
-@pytest.mark.covers("exchange:32", by="self")
+@pytest.mark.covers("exchange:32", "feature:several-sas", by="self")
 @pytest.mark.parametrize("pfs", [None, "ecp256"])
 def test_three_at_once(make_pair: Callable[..., Any], pfs: str | None) -> None:
     """One exchange, one nonce and at most one KE each way; six SAs or bundles come of it."""

@@ -153,7 +153,7 @@ async def establish(alice: End, bob: End, **changes: Any) -> None:
     await eventually(lambda: bob.connection.traffic.children)
 
 
-@pytest.mark.covers("feature:udp-encapsulation", by="self")
+@pytest.mark.covers("natt:esp-in-udp", "natt:float", by="self")
 def test_everything_floats_to_port_4500() -> None:
     """IKE with its marker from message 5 on, ESP without; nothing leaves in IP itself."""
 
