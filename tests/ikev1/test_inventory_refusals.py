@@ -23,7 +23,13 @@ from conformance.ikev1.events import (
     NotifySent,
 )
 from conformance.ikev1.message import Header, write_chain, write_datagram
-from conformance.ikev1.payloads import Notification, OpaquePayload, Payload, SecurityAssociation
+from conformance.ikev1.payloads import (
+    Notification,
+    OpaquePayload,
+    Payload,
+    SecurityAssociation,
+    Transform,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +67,7 @@ def with_attribute(number: int, value: int) -> Any:
         (transform,) = proposal.transforms
         others = [one for one in transform.attributes if one.type != number]
         attributes = (Attribute(number, value.to_bytes(2), basic=True), *others)
-        transform = replace(transform, attributes=attributes)
+        transform = Transform(transform.number, transform.transform_id, attributes)
         return replace(sa, proposals=(replace(proposal, transforms=(transform,)),))
 
     return with_sa(change)
@@ -72,7 +78,8 @@ def with_transform(protocol: int, transform_id: int) -> Any:
 
     def change(sa: SecurityAssociation) -> SecurityAssociation:
         (proposal,) = sa.proposals
-        transform = replace(proposal.transforms[0], transform_id=transform_id)
+        (first,) = proposal.transforms
+        transform = Transform(first.number, transform_id, first.attributes)
         proposal = replace(proposal, protocol=Protocol(protocol), transforms=(transform,))
         return replace(sa, proposals=(proposal,))
 
