@@ -21,6 +21,7 @@ from conformance.ikev1.constants import (
     Protocol,
 )
 from conformance.ikev1.mode_config import CONFIGURATION
+from conformance.ikev1.natt import FLAVOURS
 from conformance.ikev1.xauth import TYPES
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ NAMES: Mapping[str, Mapping[str, int | str]] = {
     "life": {"seconds": 1, "kilobytes": 2},
     "feature": {"commit bit": "commit"},
     "natt": {"rfc3947": "rfc"},
-    "encap": {name: number for number, name in ENCAPSULATION_MODES.items()},
+    "encap": {name: number for number, name in ENCAPSULATION_MODES.items()}
+    | {f"{row.name}-{mode}": code for row in FLAVOURS for mode, code in row.modes.items()},
     "esp": {name: row.esp_id for name, row in ESP_TRANSFORMS.items()},
     "ah": {name: row.ah_id for name, row in AH_TRANSFORMS.items()},
     "integ": {name: row.attribute_id for name, row in (MACS | AH_TRANSFORMS).items()},

@@ -25,8 +25,8 @@ ROOT = Path(__file__).parents[2]
 PLAIN = plain_combination(all_levels(wide=True))
 LEVELS = [(factor.name, level) for factor in FACTORS for level in factor.known]
 
-UNDER_WAY = {"natt:draft-00", "natt:draft-01", "feature:spd"}
-"""Rows that no test names yet; a row leaves this set when a test names it."""
+UNDER_WAY = {*(f"natt:draft-0{number}" for number in (0, 1, 4, 5, 6, 7, 8)), "feature:spd"}
+"""Rows that no test names yet, though they will; a row leaves this set when a test names it."""
 
 
 @pytest.fixture(scope="module")

@@ -128,7 +128,7 @@ def network(
 PLACES = [(True, False), (False, True), (True, True)]
 
 
-@pytest.mark.covers("natt:{flavour}", "natt:float", by="self")
+@pytest.mark.covers("natt:{flavour}", "natt:float", "encap:{flavour}-tunnel", by="self")
 @pytest.mark.parametrize(("hide_initiator", "hide_responder"), PLACES)
 @pytest.mark.parametrize("exchange", ["main", "aggressive"])
 @pytest.mark.parametrize("flavour", [flavour.name for flavour in FLAVOURS])
@@ -269,7 +269,7 @@ def test_the_newest_flavour_of_both_wins() -> None:
     assert [one.hex() for one in established.vendor_ids] == ["7d9419a65310ca6f2c179d9215529d56"]
 
 
-@pytest.mark.covers("natt:nat-oa", by="self")
+@pytest.mark.covers("natt:nat-oa", "encap:{flavour}-transport", by="self")
 @pytest.mark.parametrize(
     "flavour",
     [
