@@ -275,6 +275,7 @@ def test_the_newest_flavour_of_both_wins() -> None:
     [
         pytest.param("rfc", marks=pytest.mark.covers("payload:20", "payload:21", by="self")),
         pytest.param("draft-03", marks=pytest.mark.covers("payload:130", "payload:131", by="self")),
+        pytest.param("draft-04", marks=pytest.mark.covers("payload:15", "payload:16", by="self")),
         "draft-08",
         "draft-00",
     ],
