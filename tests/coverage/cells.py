@@ -7,6 +7,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from conformance.record import Verdict
+from conformance.record.verdicts import MUST_BE_REFUSED
 from tests.coverage.inventory import UnknownRowError, row_id
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ LEVEL_ROWS: dict[str, tuple[str, ...]] = {
     "esp_integrity": ("integ:{esp_integrity}",),
     "mode": ("encap:{mode}",),
     "family": (),
+    "certificates=leaf": (),
+    "certificates=chain": ("feature:chain",),
+    "certificates=crl": ("feature:crl",),
+    "certificates=revoked": ("feature:crl",),
     "mode_config=none": (),
     "mode_config=pull": ("exchange:6", "feature:pull"),
     "mode_config=push": ("exchange:6", "feature:push"),
@@ -105,8 +110,14 @@ def _templates(factor: str, combination: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def combination_rows(combination: Mapping[str, str]) -> set[str]:
-    """The ids of the rows that the levels of a combination stand for."""
-    return {row for factor in combination for row in level_rows(factor, combination)}
+    """The ids of the rows that the levels of a combination stand for.
+
+    Where a level must be refused, nothing else came about.
+    """
+    forbidden = [
+        factor for factor, level in combination.items() if (factor, level) in MUST_BE_REFUSED
+    ]
+    return {row for factor in forbidden or combination for row in level_rows(factor, combination)}
 
 
 def transcript_rows(text: str) -> set[str]:

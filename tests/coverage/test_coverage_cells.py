@@ -93,6 +93,14 @@ def test_ah_has_no_cipher() -> None:
     assert not [row for row in rows if row.startswith("esp:")]
 
 
+def test_what_must_be_refused_proves_nothing_else() -> None:
+    refused = {"auth": "rsa-sig", "certificates": "revoked"}
+    assert combination_rows(PLAIN | refused) == {"feature:crl"}
+    assert {"feature:chain", "auth:3"} <= combination_rows(
+        PLAIN | refused | {"certificates": "chain"}
+    )
+
+
 def test_a_nat_makes_another_mode() -> None:
     rows = combination_rows(PLAIN | {"nat": "initiator"})
     assert {"natt:rfc", "encap:3"} <= rows

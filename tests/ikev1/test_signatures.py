@@ -525,7 +525,7 @@ def intermediate(*extensions: tuple[x509.ExtensionType, bool]) -> Certificate:
 CA = (x509.BasicConstraints(ca=True, path_length=None), True)
 
 
-@pytest.mark.covers("feature:pkcs7", by="self")
+@pytest.mark.covers("feature:pkcs7", "feature:chain", by="self")
 def test_a_chain_over_an_intermediate_authority(make_pair: Callable[..., Any]) -> None:
     """It comes with the leaf, in one CERT each or in one PKCS #7."""
     own = leaf(issuer=("Between CA", stranger()))
