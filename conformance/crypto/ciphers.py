@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cryptography.hazmat.decrepit.ciphers.algorithms import (
     CAST5,
     IDEA,
+    SEED,
     Blowfish,
     Camellia,
     TripleDES,
@@ -145,7 +146,9 @@ FAMILIES = (
 CIPHERS = {row.name: row for family in FAMILIES for row in family.rows()}
 """Every cipher by its name: every key length that an attribute can ask for."""
 
-_ESP_CBC = {name: row for name, row in CIPHERS.items() if name != "blowfish"}
+_SEED = CipherRow("seed128", 0, 21, 128, 16, 16, _cbc(SEED), "SEED-CBC")
+"""RFC 4196, whose phase 1 has no number."""
+_ESP_CBC = {name: row for name, row in CIPHERS.items() if name != "blowfish"} | {"seed128": _SEED}
 ESP_CIPHERS: dict[str, CipherRow | EspModeRow] = {**_ESP_CBC, **ESP_MODES}
 """Every cipher of ESP: the rows that mean the same there, and the modes that ESP alone has.
 
@@ -177,7 +180,7 @@ def decrypt_cbc(name: str, key: bytes, iv: bytes, ciphertext: bytes) -> bytes:
 
 
 def _keyed(name: str, key: bytes) -> CbcCipher:
-    row = CIPHERS[name]
+    row = CIPHERS[name] if name in CIPHERS else _ESP_CBC[name]
     if len(key) != row.key_size:
         raise ValueError(f"a key for {name} has {row.key_size} octets, not {len(key)}")
     return row.build(key)

@@ -64,10 +64,12 @@ _ROWS = (
     MacRow("sha512",    7,  64,  32, _hmac("sha512")),
     MacRow("ripemd160", 8,  20,  12, _hmac("ripemd160")),
     MacRow("aesxcbc",   9,  16,  12, aes_xcbc_mac),
+    MacRow("aescmac", 250,  16,  12, _aes_cmac),
+)
+_AH_ROWS = (
     MacRow("aes128gmac", 11, 20,  16, _gmac, iv_size=_GMAC_IV),
     MacRow("aes192gmac", 12, 28,  16, _gmac, iv_size=_GMAC_IV),
     MacRow("aes256gmac", 13, 36,  16, _gmac, iv_size=_GMAC_IV),
-    MacRow("aescmac", 250,  16,  12, _aes_cmac),
 )
 # fmt: on
 
@@ -75,12 +77,15 @@ _ABSENT = {"ripemd160"} - hashlib.algorithms_available
 """OpenSSL before 3.0.7 has RIPEMD-160 only in its legacy provider, which Python does not load."""
 
 MACS = {row.name: row for row in _ROWS if row.name not in _ABSENT}
-"""Every integrity algorithm by its name."""
+"""Every integrity algorithm of ESP, and of AH, by its name."""
+
+AH_MACS = MACS | {row.name: row for row in _AH_ROWS}
+"""Every integrity algorithm of AH, those with an IV too, for which ESP has no room."""
 
 
 def compute_icv(name: str, key: bytes, data: bytes) -> bytes:
     """The ICV over data (GMAC: IV and data), icv_size octets long; KeyError for an unknown name."""
-    row = MACS[name]
+    row = AH_MACS[name]
     return row.compute(key, data)[: row.icv_size]
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from conformance.crypto.ciphers import CIPHERS, ESP_CIPHERS, decrypt_cbc, encrypt_cbc
+from conformance.crypto.ciphers import ESP_CIPHERS, decrypt_cbc, encrypt_cbc
 from conformance.crypto.esp_modes import ESP_MODES
-from conformance.crypto.macs import MACS, compute_icv, verify_icv
+from conformance.crypto.macs import AH_MACS, compute_icv, verify_icv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ class IntegrityTransform(NamedTuple):
     """Octets that AH carries ahead of the ICV (RFC 4543 4); ESP has no room for them."""
 
 
-_CBC_SOURCES = {"aes": "RFC 3602", "des": "RFC 2405", "camellia": "RFC 4312"}
+_CBC_SOURCES = {"aes": "RFC 3602", "des": "RFC 2405", "camellia": "RFC 4312", "seed": "RFC 4196"}
 _CBC_SOURCE = "RFC 2451"
 _MAC_SOURCES = {
     "md5": "RFC 2403",
@@ -69,7 +69,7 @@ _MAC_SOURCES = {
 
 
 def _cbc(name: str) -> EncryptionTransform:
-    row = CIPHERS[name]
+    row = ESP_CIPHERS[name]
 
     def encrypt(key: bytes, iv: bytes, plain: bytes, _: bytes) -> bytes:
         return encrypt_cbc(name, key, iv, plain)
@@ -107,7 +107,7 @@ def _encryption() -> Iterator[EncryptionTransform]:
 def _integrity() -> Iterator[IntegrityTransform]:
     # Confidentiality alone (RFC 4303 1); the packets of RFC 3602 section 4 are made so.
     yield IntegrityTransform("none", 0, 0, lambda *_: b"", lambda *_: True, "RFC 4303")
-    for name, row in MACS.items():
+    for name, row in AH_MACS.items():
         yield IntegrityTransform(
             name,
             row.key_size,

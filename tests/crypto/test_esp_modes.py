@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
-from conformance.crypto.ciphers import ESP_CIPHERS
+from conformance.crypto.ciphers import ESP_CIPHERS, decrypt_cbc, encrypt_cbc
 from conformance.crypto.esp_modes import ESP_MODES, aes_gmac
 from conformance.crypto.random import seeded_random
 
@@ -100,6 +100,17 @@ def test_gmac_is_gcm_of_nothing() -> None:
     whole = ESP_MODES["aes128gcm16"].seal(material, iv, b"", b"header" + iv + b"plain")
     assert sealed == b"plain" + whole
     assert aes_gmac(material, iv, b"header" + iv + b"plain") == whole
+
+
+SEED = json.loads((VECTORS / "rfc4196.json").read_text())["cases"]
+
+
+@pytest.mark.parametrize("case", SEED, ids=lambda case: case["case"])
+def test_seed(case: dict[str, Any]) -> None:
+    names = ("key", "iv", "plaintext", "ciphertext")
+    key, iv, plain, cipher = (bytes.fromhex(case[name]) for name in names)
+    assert encrypt_cbc("seed128", key, iv, plain) == cipher
+    assert decrypt_cbc("seed128", key, iv, cipher) == plain
 
 
 def test_numbers_are_told_apart() -> None:

@@ -1,4 +1,4 @@
-"""Published ESP packets, both ways, octet for octet: RFC 3602 section 4, and GCM."""
+"""Published ESP packets, both ways, octet for octet: AES-CBC, SEED-CBC, AES-GCM."""
 
 from __future__ import annotations
 
@@ -20,9 +20,15 @@ if TYPE_CHECKING:
     from conformance.ipsec.sad import SecurityAssociation
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "ipsec"
-PACKETS = json.loads((VECTORS / "rfc3602.json").read_text())["packets"]
+PACKETS = [
+    packet | {"cipher": cipher}
+    for name, cipher in (("rfc3602.json", "aes128"), ("rfc4196.json", "seed128"))
+    for packet in json.loads((VECTORS / name).read_text())["packets"]
+]
 GCM = json.loads((VECTORS / "gcm_esp.json").read_text())["cases"]
-by_case = pytest.mark.parametrize("packet", PACKETS, ids=[f"case{p['case']}" for p in PACKETS])
+by_case = pytest.mark.parametrize(
+    "packet", PACKETS, ids=[f"{p['cipher']}-{p['case']}" for p in PACKETS]
+)
 
 
 def sa_of(packet: dict[str, Any], make_sa: MakeSa) -> SecurityAssociation:
@@ -31,6 +37,7 @@ def sa_of(packet: dict[str, Any], make_sa: MakeSa) -> SecurityAssociation:
         source=IPv4Address(packet["source"]),
         destination=IPv4Address(packet["destination"]),
         mode=packet["mode"],
+        cipher=packet["cipher"],
         encryption_key=bytes.fromhex(packet["key"]),
         integrity="none",
         replay=None,
@@ -38,7 +45,7 @@ def sa_of(packet: dict[str, Any], make_sa: MakeSa) -> SecurityAssociation:
     )
 
 
-@pytest.mark.covers("esp:aes128", "encap:{packet[mode]}", "protocol:esp", by="vector")
+@pytest.mark.covers("esp:12", "esp:21", "encap:{packet[mode]}", "protocol:esp", by="vector")
 @by_case
 def test_encapsulate(packet: dict[str, Any], make_sa: MakeSa) -> None:
     inner = Ipv4Packet.parse(bytes.fromhex(packet["inner"]))

@@ -36,11 +36,9 @@ def test_packets_pass(
     compressed: bool,
 ) -> None:  # fmt: skip
     """As a whole packet and as the datagram of a socket; the checksum is zero."""
-    sas: list[dict[str, Any]] = [
-        {"protocol": 50, "udp": UdpEncapsulation(*ports)},
-        {"protocol": 108},
-    ][: 1 + compressed]
-    pair, inner = make_pair(*sas, mode=mode), make_inner(mode, b"again " * 60)
+    esp: dict[str, Any] = {"protocol": 50, "udp": UdpEncapsulation(*ports)}
+    within: list[dict[str, Any]] = [{"protocol": 108}] if compressed else []
+    pair, inner = make_pair(esp, *within, mode=mode), make_inner(mode, b"again " * 60)
     sent = pair.sent(inner)
     outer = Ipv4Packet.parse(sent.wire)
     length = len(outer.payload).to_bytes(2)
