@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from conformance.ipsec import tunnel, udp
 from conformance.ipsec.drops import DropReason, PacketDroppedError
 from conformance.ipsec.ip import Ipv4Packet, MalformedPacketError, Protocol
-from conformance.ipsec.packet import Packet, parse_packet
+from conformance.ipsec.packet import Packet, empty_packet, host_network, parse_packet
 from conformance.ipsec.protection import HANDLERS, encapsulate
-from conformance.ipsec.sad import Bundle, Sad, SecurityAssociation, bundled
+from conformance.ipsec.sad import Bundle, Sad, SecurityAssociation, Selector, bundled
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address
@@ -99,6 +99,20 @@ class DataPlane:
             reason, detail = DropReason.OUT_HEADER, str(error)
         spi = bundle.outer.spi if bundle else None
         return AuditEvent(reason, detail, spi, source=inner.source, destination=inner.destination)
+
+    def dummy(self, sa: SecurityAssociation | Bundle, noise: bytes = b"") -> Protected | AuditEvent:
+        """A packet that its receiver discards, to hide how much is said (RFC 4303 2.6).
+
+        Raises ValueError for a bundle without ESP.
+        """
+        *around, esp = (one for one in self._bundle_of(sa).sas if one.protocol != Protocol.IPCOMP)
+        if esp.protocol != Protocol.ESP:
+            raise ValueError("only ESP has dummy packets")
+        ends = Selector(host_network(esp.source), host_network(esp.destination))
+        # The copy shares the counters of the SA that stands.
+        bare = Bundle((*around, replace(esp, mode="transport", selector=ends)))
+        packet = empty_packet(esp.source, esp.destination, Protocol.NO_NEXT_HEADER)
+        return self.outbound(replace(packet, payload=noise), bare)
 
     def inbound(self, wire: bytes) -> Accepted | AuditEvent:
         """Verify, decrypt and check an IP packet with AH, ESP, IPComp or ESP in UDP in it."""

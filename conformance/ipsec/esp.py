@@ -86,7 +86,10 @@ def _associated(sa: SecurityAssociation, sequence: int) -> bytes:
 
 def protect(sa: SecurityAssociation, packet: Packet, sequence: int, iv: bytes) -> Packet:
     """``packet`` with its payload inside ESP (RFC 4303 3.1)."""
-    sealed = seal(sa, packet.payload, packet.protocol, sequence, iv)
+    # Only a packet that tells its own length can be padded (RFC 4303 2.7).
+    hidden = sa.tfc if sa.mode == "tunnel" else 0
+    plain = packet.payload.ljust(hidden, b"\0")
+    sealed = seal(sa, plain, packet.protocol, sequence, iv)
     return replace(packet, protocol=Protocol.ESP, payload=sealed)
 
 

@@ -26,6 +26,18 @@ NUMBERS: dict[type[Packet], int] = {Ipv4Packet: Protocol.IPV4, Ipv6Packet: Proto
 _VERSIONS: dict[int, Callable[[bytes], Packet]] = {4: Ipv4Packet.parse, 6: Ipv6Packet.parse}
 
 
+def empty_packet(source: Address, destination: Address, protocol: int) -> Packet:
+    """A packet without payload of the version of its source; ValueError where they differ."""
+    if isinstance(source, IPv4Address):
+        return Ipv4Packet(source, IPv4Address(destination), protocol, b"")
+    return Ipv6Packet(source, IPv6Address(destination), protocol, b"")
+
+
+def host_network(address: Address) -> Network:
+    """The network that is this address alone."""
+    return IPv4Network(address) if isinstance(address, IPv4Address) else IPv6Network(address)
+
+
 def parse_packet(data: bytes) -> Packet:
     """Parse a packet of the version that it names; raises MalformedPacketError."""
     require(data, "no packet at all")

@@ -110,6 +110,8 @@ class SecurityAssociation:
     """IPComp's algorithm."""
     udp: UdpEncapsulation | None = None
     """Set where ESP travels in UDP (RFC 3948)."""
+    tfc: int = 0
+    """Octets up to which a tunnel's packets are padded, to hide their length (RFC 4303 2.7)."""
 
     def __post_init__(self) -> None:
         if self.mode not in ("tunnel", "transport"):

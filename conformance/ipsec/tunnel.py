@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
 from conformance.ipsec.drops import DropReason, PacketDroppedError
 from conformance.ipsec.ip import Ipv4Packet, MalformedPacketError, Protocol
 from conformance.ipsec.ip6 import Ipv6Packet
-from conformance.ipsec.packet import NUMBERS, PARSERS, Packet
+from conformance.ipsec.packet import NUMBERS, PARSERS, Packet, empty_packet
 
 if TYPE_CHECKING:
     from conformance.ipsec.sad import SecurityAssociation
@@ -50,16 +49,10 @@ def _behind_routing(packet: Ipv6Packet) -> Ipv6Packet:
 def _enter_tunnel(sa: SecurityAssociation, inner: Packet, identification: int) -> Packet:
     number, payload = NUMBERS[type(inner)], inner.build()
     # The traffic class is copied, the rest of the outer header is new (RFC 4301 5.1.2.1).
-    if isinstance(sa.source, IPv4Address):
-        return Ipv4Packet(
-            sa.source,
-            IPv4Address(sa.destination),
-            number,
-            payload,
-            identification=identification,
-            tos=inner.tos,
-        )
-    return Ipv6Packet(sa.source, IPv6Address(sa.destination), number, payload, tos=inner.tos)
+    outer = replace(empty_packet(sa.source, sa.destination, number), payload=payload, tos=inner.tos)
+    if isinstance(outer, Ipv4Packet):
+        return replace(outer, identification=identification)
+    return outer
 
 
 _ENTER = {"transport": _enter_transport, "tunnel": _enter_tunnel}

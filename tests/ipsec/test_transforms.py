@@ -13,6 +13,7 @@ from conformance.crypto.esp_modes import ESP_MODES, aes_gmac
 from conformance.crypto.macs import AH_MACS, MACS
 from conformance.crypto.xcbc import aes_xcbc_mac
 from conformance.ipsec.drops import DropReason
+from conformance.ipsec.engine import Protected
 from conformance.ipsec.esp import seal
 from conformance.ipsec.ip import Ipv4Packet
 from conformance.ipsec.transforms import ENCRYPTION, INTEGRITY
@@ -148,3 +149,36 @@ def test_traffic_flow_padding_is_left_out(make_pair: MakePair, make_inner: MakeI
     payload = seal(pair.out.outer, inner.build() + bytes(500), 4, 1, bytes(16))
     source, destination = IPv4Address("192.0.2.1"), IPv4Address("192.0.2.2")
     assert pair.received(Ipv4Packet(source, destination, 50, payload).build()) == inner
+
+
+@pytest.mark.covers("feature:tfc", by="self")
+@pytest.mark.parametrize("size", [0, 1, 56, 900])
+def test_tunnels_hide_lengths(size: int, make_pair: MakePair, make_inner: MakeInner) -> None:
+    pair, inner = make_pair({"tfc": 1000}), make_inner("tunnel", bytes(size))
+    wire = pair.wire(inner)
+    assert len(wire) == 20 + 8 + 16 + 1008 + 16
+    assert pair.received(wire) == inner
+    transport = make_pair({"tfc": 1000}, mode="transport")
+    assert len(transport.wire(make_inner("transport", bytes(size)))) < len(wire)
+
+
+@pytest.mark.covers("feature:dummy", by="self")
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("around", [[], [{"protocol": 51}]], ids=["esp", "ah+esp"])
+def test_dummy_packets_use_up_a_number_and_nothing_else(
+    around: list[dict[str, Any]], mode: str, make_pair: MakePair, make_inner: MakeInner
+) -> None:
+    """RFC 4303 2.6: next header 59, discarded without fault."""
+    pair, inner = make_pair(*around, {"protocol": 50}, mode=mode), make_inner(mode)
+    dummy = pair.alice.dummy(pair.out, b"noise")
+    assert isinstance(dummy, Protected)
+    assert pair.reason(dummy.wire) is DropReason.IN_DUMMY
+    assert pair.reason(dummy.wire) is DropReason.IN_SEQUENCE
+    assert pair.received(pair.wire(inner)) == inner
+    assert [sa.usage.sequence for sa in pair.out.sas] == [2] * len(pair.out.sas)
+
+
+def test_only_esp_has_dummy_packets(make_pair: MakePair) -> None:
+    pair = make_pair({"protocol": 51})
+    with pytest.raises(ValueError, match="only ESP"):
+        pair.alice.dummy(pair.out)
