@@ -13,8 +13,8 @@ from conformance.ipsec.mutable import covered
 from conformance.ipsec.transforms import INTEGRITY
 
 if TYPE_CHECKING:
+    from conformance.ipsec.association import SecurityAssociation
     from conformance.ipsec.packet import Packet
-    from conformance.ipsec.sad import SecurityAssociation
 
 _HEADER = struct.Struct("!BBHII")
 _WORD = 4

@@ -15,8 +15,8 @@ from conformance.ipsec.ip import Protocol
 from conformance.ipsec.transforms import ENCRYPTION, INTEGRITY
 
 if TYPE_CHECKING:
+    from conformance.ipsec.association import SecurityAssociation
     from conformance.ipsec.packet import Packet
-    from conformance.ipsec.sad import SecurityAssociation
 
 _HEADER = struct.Struct("!II")
 _TRAILER_SIZE = 2

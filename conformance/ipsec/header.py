@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from conformance.ipsec.sad import SecurityAssociation
+    from conformance.ipsec.association import SecurityAssociation
 
 
 class Header(NamedTuple):

@@ -14,8 +14,8 @@ from conformance.ipsec.ip import MAX_TOTAL_LENGTH, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from conformance.ipsec.association import SecurityAssociation
     from conformance.ipsec.packet import Packet
-    from conformance.ipsec.sad import SecurityAssociation
 
 _HEADER = struct.Struct("!BBH")
 _RAW = -15

@@ -10,9 +10,9 @@ from conformance.ipsec.ip import Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from conformance.ipsec.association import SecurityAssociation
     from conformance.ipsec.header import Header
     from conformance.ipsec.packet import Packet
-    from conformance.ipsec.sad import SecurityAssociation
 
 
 class Handler(NamedTuple):

@@ -11,7 +11,7 @@ from conformance.ipsec.ip6 import Ipv6Packet
 from conformance.ipsec.packet import NUMBERS, PARSERS, Packet, empty_packet
 
 if TYPE_CHECKING:
-    from conformance.ipsec.sad import SecurityAssociation
+    from conformance.ipsec.association import SecurityAssociation
 
 _ECN = 0b11
 _CONGESTED = 0b11

@@ -12,8 +12,8 @@ from conformance.ipsec.ip import Ipv4Packet, Protocol, checksum
 if TYPE_CHECKING:
     from ipaddress import IPv4Address
 
+    from conformance.ipsec.association import UdpEncapsulation
     from conformance.ipsec.packet import Packet
-    from conformance.ipsec.sad import UdpEncapsulation
 
 PORT = 4500
 """RFC 3947 3.2, RFC 3948 2.1."""
