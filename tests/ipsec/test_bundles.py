@@ -258,7 +258,7 @@ def test_an_sa_stands_for_its_bundle(make_pair: MakePair, make_inner: MakeInner)
 def test_ah_aligned_to_eight_octets_is_taken(make_sa: MakeSa, make_inner: MakeInner) -> None:
     """RFC 4302 2.6 wants no more padding than needed; senders that add four are understood."""
     sa = make_sa(protocol=51, mode="transport", integrity="sha256", replay=None)
-    inner = make_inner("transport")
+    inner = make_inner("transport", bytes(40))
     usual = encapsulate(sa, inner, 1, b"")
     assert usual.payload[1] == 5
     head = usual.payload[:1] + b"\x06" + usual.payload[2:12]
