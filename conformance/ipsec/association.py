@@ -92,7 +92,7 @@ class SecurityAssociation:
     replay: ReplayWindow | None = field(default_factory=ReplayWindow, repr=False)
     """None where anti-replay is off, as it must be without integrity (RFC 4303 3.4.3)."""
     esn: bool = False
-    """Whether sequence numbers have 64 bits (RFC 4304)."""
+    """Whether sequence numbers have 64 bits (RFC 4304); the high half is found by the window."""
     compression: str = "none"
     """IPComp's algorithm."""
     udp: UdpEncapsulation | None = None
