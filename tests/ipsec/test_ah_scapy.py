@@ -47,7 +47,7 @@ OPTIONS = {  # IPv4 options, padded; what RFC 4302 A1 says of each
     "immutable: router alert": "94040000",
     "immutable: extended security": "85040102",
     "immutable: commercial security": "86040102",
-    "immutable: directed delivery": "95040102",
+    "immutable: directed delivery": "9506c00002070000",
     "immutable: no operation, end of list": "01010100",
     "zeroed: record route": "07070400000000" + "00",
     "zeroed: time stamp": "4408050000000000",
