@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import zlib
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -51,8 +52,18 @@ def test_the_header_and_the_stream(make_sa: MakeSa, make_inner: MakeInner) -> No
         (seeded_random(1)(90), False),
         (seeded_random(1)(1400), False),
         (seeded_random(1)(100) + bytes(60), True),
+        (seeded_random(1)(78) + bytes(12), False),
+        (seeded_random(1)(78) + bytes(13), True),
     ],
-    ids=["below the threshold", "at it", "random", "large random", "partly random"],
+    ids=[
+        "below the threshold",
+        "at it",
+        "random",
+        "large random",
+        "partly random",
+        "nothing saved",
+        "one octet saved",
+    ],
 )
 def test_nothing_grows(
     payload: bytes, make_sa: MakeSa, make_inner: MakeInner, *, compressed: bool
@@ -95,6 +106,18 @@ def test_what_does_not_decompress_is_dropped(packed: bytes, make_pair: MakePair)
     pair = make_pair(IPCOMP, mode="transport")
     wire = Ipv4Packet(ALICE, BOB, 108, b"\xfd\0\x6c\x6c" + packed).build()
     assert pair.reason(wire) is DropReason.IN_COMPRESSION
+
+
+def test_a_bomb_is_not_unpacked() -> None:
+    """Sixteen megabytes of zeros in sixteen kilobytes: no more than a packet is ever held."""
+    bomb = stream(bytes(1 << 24))
+    tracemalloc.start()
+    try:
+        assert COMPRESSION["deflate"].decompress(bomb) is None
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 20
 
 
 def test_the_largest_packet_decompresses() -> None:
