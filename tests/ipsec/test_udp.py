@@ -142,6 +142,17 @@ def test_checksums_are_mended(
     )
 
 
+def test_a_checksum_of_zero_is_written_as_ones() -> None:
+    """RFC 768: zero says that there is no checksum; the NAT's address is chosen to make it so."""
+    sent = datagram_of(UDP, b"data", PRIVATE, BOB)
+    low = int(PRIVATE) % 0x10000 + int.from_bytes(sent.payload[6:8])
+    seen = IPv4Address((int(PRIVATE) >> 16 << 16) + low % 0xFFFF)
+    translated = replace(sent, source=seen)
+    mended = mend_checksum(translated, UdpEncapsulation(original_source=PRIVATE))
+    assert mended.payload[6:8] == b"\xff\xff"
+    assert mended.payload == datagram_of(UDP, b"data", seen, BOB).payload
+
+
 @pytest.mark.parametrize("kind", [TCP, UDP])
 def test_a_wrong_checksum_stays_wrong(kind: type[TCP | UDP]) -> None:
     sent = datagram_of(kind, b"data", PRIVATE, BOB)
