@@ -25,7 +25,7 @@ _SHOWN = 8
 _LONG = 4
 """Octets of a variable attribute, unless it needs more."""
 _BASIC_WORD = _AF_BASIC << 16
-_HEAD = Layout("HH")
+_BASIC, _VARIABLE = Layout("H"), Layout("HH")
 
 
 class Form(Enum):
@@ -62,11 +62,9 @@ class Attribute:
 
     def write(self, writer: Writer) -> None:
         """Append the attribute in its own form."""
-        if self.basic:
-            writer.u16(self.type | _AF_BASIC)
-        else:
-            writer.fields(_HEAD, self.type, len(self.value))
-        writer.octets(self.value)
+        kind, value = self.type, self.value
+        head = _BASIC.pack(kind | _AF_BASIC) if self.basic else _VARIABLE.pack(kind, len(value))
+        writer.octets(head + value)
 
     @property
     def number(self) -> int:

@@ -202,10 +202,10 @@ class Writer:
         yield
         self._fill(position, extra)
 
-    def chain(self, payloads: Sequence[Payload]) -> None:
+    def chain(self, payloads: Sequence[Payload], following: PayloadType = PayloadType.NONE) -> None:
         """Append payloads, each behind a generic header that names the next (RFC 2408 3.2)."""
-        following = [*(payload.payload_type for payload in payloads[1:]), PayloadType.NONE]
-        for payload, next_payload in zip(payloads, following, strict=False):
+        types = [*(payload.payload_type for payload in payloads[1:]), following]
+        for payload, next_payload in zip(payloads, types, strict=False):
             position = len(self._data) + 2
             self._data += _GENERIC.pack(next_payload, 0, 0)
             payload.write(self)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from typing import TYPE_CHECKING, ClassVar
 
 from conformance.ikev1.constants import ExchangeType, NotifyType, PayloadType
@@ -70,7 +69,8 @@ class Exchange:
     """Why the last message that was not accepted was not; None once one was."""
     _number: int = 0
     _answers: dict[bytes, tuple[MessageSent, ...]] = field(default_factory=dict, repr=False)
-    _last_received: bytes = b""
+    """By the accepted datagram; an exchange accepts no more of them than its table has rows."""
+    _last_received: bytes = field(default=b"", repr=False)
     _last_sent: MessageSent | None = field(default=None, repr=False)
     _retransmission: Retransmission | None = None
 
@@ -103,9 +103,8 @@ class Exchange:
 
     def receive(self, header: Header, data: bytes, now: float) -> None:
         """Take a datagram of this exchange; raises PeerError and stays as it was."""
-        digest = sha256(data).digest()
-        if digest in self._answers:
-            self._receive_again(header, data, digest)
+        if data in self._answers:
+            self._receive_again(header, data)
             return
         before, number = self.cipher_state, self._number
         try:
@@ -121,7 +120,7 @@ class Exchange:
         self.note_notifications(message)
         self._set_state(step.next_state or rule.next_state)
         sent = (self.send(step, now),) if step.answers else ()
-        self._answers[digest], self._last_received = sent, digest
+        self._answers[data], self._last_received = sent, data
         if step.repeats_last:
             self._retransmission = Retransmission.started(self.context.config.retransmit, now)
         self.context.events.extend(step.events)
@@ -131,10 +130,12 @@ class Exchange:
         self._number += 1
         position, seams = Position(self.exchange_type, self._number), self.context.seams
         payloads = seams.payloads(position, (*step.payloads, *self.along(step)))
+        chain = write_chain(payloads)
         if step.hash_over is not None:
-            payloads = (Hash(step.hash_over(write_chain(payloads))), *payloads)
-        chain = seams.plain(position, write_chain(payloads))
-        header = self._header(payloads)
+            first = Hash(step.hash_over(chain))
+            chain = write_chain((first,), _first_type(payloads)) + chain
+            payloads = (first, *payloads)
+        chain, header = seams.plain(position, chain), self._header(payloads)
         datagram, state = write_datagram(
             header, chain, self.cipher_state if step.protected else None
         )
@@ -194,9 +195,9 @@ class Exchange:
         _log.debug("%s: %s -> %s", self.exchange_type.name, self.state.name, state.name)
         self.state = state
 
-    def _receive_again(self, header: Header, data: bytes, digest: bytes) -> None:
+    def _receive_again(self, header: Header, data: bytes) -> None:
         self.note_received(header, None, data, repeated=True)
-        for answer in self._answers[digest] if digest == self._last_received else ():
+        for answer in self._answers[data] if data == self._last_received else ():
             self._transmit(replace(answer, repeated=True))
 
     def _decode(self, header: Header, data: bytes) -> Message:
@@ -256,14 +257,13 @@ class Exchange:
         return None
 
     def _header(self, payloads: Sequence[Payload]) -> Header:
-        first = payloads[0].payload_type if payloads else PayloadType.NONE
         return Header(
             self.cookie_i,
             self.cookie_r,
             self.exchange_type,
             self.message_id,
             self.header_flags,
-            next_payload=first,
+            next_payload=_first_type(payloads),
         )
 
     def _transmit(self, message: MessageSent) -> None:
@@ -333,3 +333,7 @@ class Exchange:
             for one in payloads
             if isinstance(one, Notification)
         ]
+
+
+def _first_type(payloads: Sequence[Payload]) -> PayloadType:
+    return payloads[0].payload_type if payloads else PayloadType.NONE

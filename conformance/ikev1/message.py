@@ -205,10 +205,10 @@ def _aligns(body: bytes, padding: bytes) -> bool:
     return len(padding) < ALIGNMENT and len(body) % ALIGNMENT == 0
 
 
-def write_chain(payloads: Sequence[Payload]) -> bytes:
-    """All payloads, each behind a generic header that names the next."""
+def write_chain(payloads: Sequence[Payload], following: PayloadType = PayloadType.NONE) -> bytes:
+    """All payloads, each behind a generic header that names the next, the last one following."""
     writer = Writer()
-    writer.chain(payloads)
+    writer.chain(payloads, following)
     return writer.data
 
 
