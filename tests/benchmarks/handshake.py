@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
@@ -71,8 +72,15 @@ def _deliver(pair: Pair) -> None:
 
 
 def _endpoint(local: tuple[str, int], remote: tuple[str, int], pfs: str | None) -> Endpoint:
-    local_id, remote_id = (Identification.ipv4_addr(end[0]) for end in (local, remote))
-    config = Config(
+    seed = sum(local[0].encode())
+    return Endpoint(_config(local[0], remote[0], pfs), remote, random=seeded_random(seed))
+
+
+@cache
+def _config(local: str, remote: str, pfs: str | None) -> Config:
+    """Made once: it is told to an endpoint, and no part of its exchanges."""
+    local_id, remote_id = Identification.ipv4_addr(local), Identification.ipv4_addr(remote)
+    return Config(
         psk=b"a key of the benchmark",
         local_id=local_id,
         remote_id=remote_id,
@@ -81,4 +89,3 @@ def _endpoint(local: tuple[str, int], remote: tuple[str, int], pfs: str | None) 
         local_selector=local_id,
         remote_selector=remote_id,
     )
-    return Endpoint(config, remote, random=seeded_random(sum(local[0].encode())))
