@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -107,14 +106,22 @@ class Rule(NamedTuple):
             raise PeerError(
                 NotifyType.PAYLOAD_MALFORMED, f"the message must begin with {_list(self.leading)}"
             )
-        found = Counter(types)
-        missing = Counter(self.leading + self.required) - found
+        missing, optional = [*self.leading, *self.required], [*self.optional]
+        refused = [one for one in types if not self._takes(one, missing, optional)]
         if missing:
             raise PeerError(NotifyType.PAYLOAD_MALFORMED, f"{_list(missing)} missing")
-        surplus = found - Counter(self.leading + self.required + self.optional)
-        refused = [one for one in surplus if not self._tolerates(one)]
         if refused:
             raise PeerError(NotifyType.INVALID_PAYLOAD_TYPE, f"{_list(refused)} not allowed here")
+
+    def _takes(
+        self, one: PayloadType, missing: list[PayloadType], optional: list[PayloadType]
+    ) -> bool:
+        """Strike a payload off what may still come; whether it may."""
+        for expected in (missing, optional):
+            if one in expected:
+                expected.remove(one)
+                return True
+        return self._tolerates(one)
 
     def _tolerates(self, payload_type: PayloadType) -> bool:
         repeated = payload_type in REPEATABLE and payload_type in self.optional
@@ -122,4 +129,4 @@ class Rule(NamedTuple):
 
 
 def _list(types: Iterable[PayloadType]) -> str:
-    return ", ".join(payload_type.label for payload_type in types)
+    return ", ".join(payload_type.label for payload_type in dict.fromkeys(types))
