@@ -13,6 +13,10 @@ system_random: RandomSource = os.urandom
 """The operating system's source, for real keys."""
 
 
+_BLOCK = 32
+"""Octets of a SHA-256 hash."""
+
+
 def seeded_random(seed: bytes | str | int) -> RandomSource:
     """A source that gives the same octets for the same seed: SHA-256 over seed and a counter.
 
@@ -23,10 +27,8 @@ def seeded_random(seed: bytes | str | int) -> RandomSource:
 
     def read(count: int) -> bytes:
         nonlocal counter
-        octets = bytearray()
-        while len(octets) < count:
-            octets += hashlib.sha256(root + counter.to_bytes(8)).digest()
-            counter += 1
-        return bytes(octets[:count])
+        first, counter = counter, counter - (-count // _BLOCK)
+        blocks = [hashlib.sha256(root + n.to_bytes(8)).digest() for n in range(first, counter)]
+        return b"".join(blocks)[:count]
 
     return read

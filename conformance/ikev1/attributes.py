@@ -191,8 +191,9 @@ def encode_lifetimes(
 
 def life_durations(table: AttributeTable, attributes: Iterable[Attribute]) -> dict[int, list[int]]:
     """Durations by life type, 1 for seconds and 2 for kilobytes; each follows its type."""
-    numbers = {row.name: row.number for row in table}
-    life_type, life_duration = numbers["life type"], numbers["life duration"]
+    life_type, life_duration = (
+        row.number for row in table if row.name in {"life type", "life duration"}
+    )
     kind, found = 1, {1: list[int](), 2: list[int]()}
     for attribute in attributes:
         if attribute.type == life_type:
@@ -211,7 +212,10 @@ def _encode_one(number: int, value: int, *, variable: bool = False) -> Attribute
 
 def name_of(table: AttributeTable, number: int) -> str:
     """The name of an attribute, or "attribute N" for one the table lacks."""
-    return next((row.name for row in table if row.number == number), f"attribute {number}")
+    for row in table:
+        if row.number == number:
+            return row.name
+    return f"attribute {number}"
 
 
 def describe(table: AttributeTable, attribute: Attribute) -> str:

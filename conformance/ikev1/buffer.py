@@ -63,7 +63,8 @@ class Reader:
 
     def rest(self) -> bytes:
         """All octets not yet read."""
-        return self.octets(self.remaining)
+        start, self._position = self._position, self._end
+        return self._data[start : self._end]
 
     def peek(self) -> bytes:
         """All octets not yet read, left unread."""

@@ -192,7 +192,8 @@ class Exchange:
         )
 
     def _set_state(self, state: State) -> None:
-        _log.debug("%s: %s -> %s", self.exchange_type.name, self.state.name, state.name)
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("%s: %s -> %s", self.label, self.state.name, state.name)
         self.state = state
 
     def _receive_again(self, header: Header, data: bytes) -> None:
