@@ -113,7 +113,7 @@ def event_fact(event: Event | PeerEvent) -> Fact:
 def _fields(value: Any) -> Fact:
     told = {one.name: _plain(getattr(value, one.name)) for one in fields(value) if one.repr}
     if isinstance(value, ConfigurationReceived):
-        told["values"] = [[name, read_value(name, octets)] for name, octets in value.values]
+        told["settings"] = [[name, read_value(name, octets)] for name, octets in value.values]
     return told
 
 

@@ -45,8 +45,12 @@ def log_to(path: Path) -> None:
 
 
 def describe_event(event: Event | PeerEvent) -> str:
-    """One event as a line of text, in the RFC's words; keys never appear."""
-    return _DESCRIBERS.get(type(event), str)(event)
+    """One event as a line of text, in the RFC's words; keys never appear.
+
+    Whatever a remote could do to a terminal or to a log by what it calls itself is escaped.
+    """
+    text = _DESCRIBERS.get(type(event), str)(event)
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def describe_drop(event: AuditEvent) -> str:

@@ -276,7 +276,7 @@ def test_an_assigned_address_is_used(net: Net) -> None:
     bob.wait_for("Waiting")
     alice = net.peer(1, "initiate", config=host, method=method)
     alice.wait_for("ChildInstalled")
-    assert alice.told("ConfigurationReceived")[0]["values"] == [["ip4-address", "10.1.0.1"]]
+    assert alice.told("ConfigurationReceived")[0]["settings"] == [["ip4-address", "10.1.0.1"]]
     assert alice.told("UserAuthenticated")[0]["accepted"]
     talk(net)
 

@@ -20,6 +20,7 @@ from conformance.ikev1.events import (
     MessageRejected,
     MessageSent,
     Role,
+    UserAuthenticated,
 )
 from conformance.ipsec.drops import DropReason
 from conformance.ipsec.engine import AuditEvent
@@ -104,6 +105,14 @@ LINES: list[tuple[Event, str]] = [
 @pytest.mark.parametrize(("event", "line"), LINES, ids=lambda value: type(value).__name__)
 def test_log_lines(event: Event, line: str) -> None:
     assert describe_event(event) == line
+
+
+def test_a_remote_cannot_write_to_the_terminal() -> None:
+    """Nor begin a line of its own in the log."""
+    event = UserAuthenticated("joe\x1b[2J\n12:00:00  XAUTH of root accepted", accepted=False)
+    assert describe_event(event) == (
+        r"XAUTH of joe\x1b[2J\n12:00:00  XAUTH of root accepted refused"
+    )
 
 
 def test_log_line_of_a_drop() -> None:
