@@ -136,7 +136,7 @@ def _open_gateway(
 ) -> Gateway:
     clear = ClearSocket(setup.own.address)
     stack.callback(clear.close)
-    gateway = Gateway(connection, Spd(setup.policies), clear.send, traps=traps, patience=patience)
+    gateway = Gateway(connection, Spd(setup.policies()), clear.send, traps=traps, patience=patience)
     stack.callback(gateway.close)
     tun = Tun(settings.name, settings.mtu, gateway.leave)
     stack.callback(tun.close)
@@ -151,6 +151,7 @@ def _open_gateway(
         given = dict(event.values) if isinstance(event, ConfigurationReceived) else {}
         if len(address := given.get("ip4-address", b"")) == _OCTETS:
             tun.give_address(IPv4Interface((IPv4Address(address), 32)))
+            gateway.spd = Spd(setup.policies(IPv4Address(address)))
 
     connection.listeners.append(take_address)
     return gateway

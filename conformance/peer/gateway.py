@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 QUEUE = 64
 """Packets that may wait for an SA."""
 HOLD_OFF = 5.0
-"""Seconds after a negotiation that failed before traffic begins another."""
+"""Seconds after a negotiation in vain before traffic begins another."""
 _IPV4 = 4
 
 _log = logging.getLogger(__name__)
@@ -52,7 +52,8 @@ class Gateway:
         patience: float,
     ) -> None:
         self._connection = connection
-        self._spd = spd
+        self.spd = spd
+        """May be exchanged, when Mode Config gives another address."""
         self._bypass = bypass
         self._traps = traps
         self._patience = patience
@@ -70,7 +71,7 @@ class Gateway:
         except MalformedPacketError as error:
             _log.warning("the host sent a packet that is none: %s", error)
             return
-        action = self._spd.decide(packet)
+        action = self.spd.decide(packet)
         {"protect": self._protect, "bypass": self._bypass, "discard": self._discard}[action](packet)
 
     def _discard(self, packet: Ipv4Packet, why: str = "as the policies say") -> None:
@@ -84,7 +85,7 @@ class Gateway:
         elif not self._traps:
             self._discard(packet, "no SA, and the remote has to begin")
         elif self._now < self._not_before:
-            self._discard(packet, "no SA, and the last negotiation has just failed")
+            self._discard(packet, "no SA, and a negotiation has just brought none")
         elif len(self._waiting) >= QUEUE:
             self._discard(packet, f"{QUEUE} packets wait for an SA already")
         else:
@@ -125,7 +126,8 @@ class Gateway:
         for packet in waiting:
             if self._connection.traffic.carrier(packet):
                 self._connection.traffic.send(packet)
-            else:
+            else:  # and another negotiation would bring no other
+                self._not_before = self._now + HOLD_OFF
                 self._discard(packet, "the SA does not cover it")
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from conformance.crypto.random import system_random
 from conformance.errors import UserError
 from conformance.ikev1.errors import LocalError
+from conformance.ipsec.sad import ANYWHERE
 from conformance.peer.fields import Fields, read_fields
 from conformance.peer.policy import Policy
 from conformance.peer.requests import Configure
@@ -65,9 +66,15 @@ class Setup(Fields, frozen=True, kw_only=True):
         return self.own.inner or first
 
     @property
-    def policies(self) -> tuple[Policy, ...]:
-        """The entries of the SPD."""
+    def uses_given_address(self) -> bool:
+        """Whether Mode Config gives us the address for which we negotiate."""
+        return bool(self.connection.mode_config and self.connection.mode_config.use_address)
+
+    def policies(self, given: IPv4Address | None = None) -> tuple[Policy, ...]:
+        """The entries of the SPD, once Mode Config has given us an address or before."""
         here, there = self.connection.local_selector, self.connection.remote_selector
+        if self.uses_given_address:
+            here = IPv4Network(given) if given else ANYWHERE
         return self.own.policy or (Policy(action="protect", source=here, destination=there),)
 
 

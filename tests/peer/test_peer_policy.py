@@ -205,13 +205,31 @@ def test_where_no_sa_comes_about_they_are_dropped_and_nobody_asks_again_at_once(
         ends.gateway.leave(packet().build())
         assert [drop["detail"] for drop in ends.drops] == [
             "no SA came about",
-            "no SA, and the last negotiation has just failed",
+            "no SA, and a negotiation has just brought none",
         ]
         connection = ends.peers[0].connection("c")
         told = [one["event"] for one in connection.history.events]
         assert told.count("TrafficTrapped") == 1
 
     scenario(work, bob={"phase2": {"cipher": "3des", "integrity": "sha1", "mode": "tunnel"}})
+
+
+def test_what_the_sa_does_not_cover_begins_no_second_one() -> None:
+    """The policy is wider than what was agreed on."""
+
+    async def work(ends: Ends) -> None:
+        other = packet(destination=IPv4Address("10.2.0.9"))
+        for _ in range(3):
+            ends.gateway.leave(other.build())
+        await eventually(lambda: len(ends.drops) == 3)
+        ends.gateway.leave(other.build())
+        assert len(ends.drops) == 4
+        told = [one["event"] for one in ends.peers[0].connection("c").history.events]
+        assert told.count("TrafficTrapped") == 1
+        ends.gateway.leave(packet().build())
+        await eventually(lambda: ends.arrived)
+
+    scenario(work)
 
 
 def test_a_negotiation_that_never_ends_lets_nobody_wait_for_ever() -> None:

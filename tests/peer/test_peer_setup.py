@@ -79,12 +79,12 @@ def test_what_the_example_shows_is_good_too(tmp_path: Path) -> None:
     setup = read(tmp_path, text)
     assert setup.own.tun is not None
     assert setup.own.tun.address == IPv4Interface("10.1.0.1/32")
-    assert [one.action for one in setup.policies] == ["discard", "protect"]
+    assert [one.action for one in setup.policies()] == ["discard", "protect"]
     assert setup.connection.dpd is not None
 
 
 def test_without_policies_the_selectors_are_protected(tmp_path: Path) -> None:
-    (only,) = read(tmp_path, PLAIN).policies
+    (only,) = read(tmp_path, PLAIN).policies()
     assert only == Policy(
         action="protect",
         source=IPv4Network("10.1.0.0/24"),
