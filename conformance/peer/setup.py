@@ -65,15 +65,16 @@ class Setup(Fields, frozen=True, kw_only=True):
         first = next(iter(self.connection.local_selector.hosts()))
         return self.own.inner or first
 
-    @property
-    def uses_given_address(self) -> bool:
-        """Whether Mode Config gives us the address for which we negotiate."""
-        return bool(self.connection.mode_config and self.connection.mode_config.use_address)
-
     def policies(self, given: IPv4Address | None = None) -> tuple[Policy, ...]:
-        """The entries of the SPD, once Mode Config has given us an address or before."""
+        """The entries of the SPD, once Mode Config has given us an address or before.
+
+        Where its address is negotiated for, a host does not know beforehand who it will be.
+        """
         here, there = self.connection.local_selector, self.connection.remote_selector
-        if self.uses_given_address:
+        mode_config = self.connection.mode_config
+        if mode_config and mode_config.use_address and mode_config.gateway:
+            there = ANYWHERE
+        elif mode_config and mode_config.use_address:
             here = IPv4Network(given) if given else ANYWHERE
         return self.own.policy or (Policy(action="protect", source=here, destination=there),)
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -21,8 +22,6 @@ from conformance.peer.setup import EXAMPLE, Own, Setup, der_of, read_setup
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import msgspec
 
 PLAIN = """
 address = "192.0.2.1"
@@ -90,6 +89,28 @@ def test_without_policies_the_selectors_are_protected(tmp_path: Path) -> None:
         source=IPv4Network("10.1.0.0/24"),
         destination=IPv4Network("10.2.0.0/24"),
     )
+
+
+@pytest.mark.parametrize(
+    ("gateway", "given", "source", "destination"),
+    [
+        ("true", None, "10.1.0.0/24", "0.0.0.0/0"),
+        ("false", None, "0.0.0.0/0", "10.2.0.0/24"),
+        ("false", "10.9.0.7", "10.9.0.7/32", "10.2.0.0/24"),
+    ],
+)
+def test_an_assigned_address_is_protected(
+    gateway: str, given: str | None, source: str, destination: str, tmp_path: Path
+) -> None:
+    text = f"{PLAIN}[mode_config]\ngateway = {gateway}\n"
+    setup = read(tmp_path, text)
+    assert setup.connection.mode_config is not None
+    mode_config = msgspec.structs.replace(setup.connection.mode_config, use_address=True)
+    connection = msgspec.structs.replace(setup.connection, mode_config=mode_config)
+    (only,) = Setup(own=setup.own, connection=connection).policies(
+        IPv4Address(given) if given else None
+    )
+    assert (str(only.source), str(only.destination)) == (source, destination)
 
 
 def test_seeds_differ_unless_given(tmp_path: Path) -> None:
