@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from typing import TYPE_CHECKING, Any
 
+from conformance.errors import UserError
 from conformance.ikev1.events import ConfigurationReceived
 from conformance.peer.clear import ClearSocket
 from conformance.peer.gateway import Gateway
@@ -150,7 +151,11 @@ def _open_gateway(
     def take_address(event: Event | PeerEvent) -> None:
         given = dict(event.values) if isinstance(event, ConfigurationReceived) else {}
         if len(address := given.get("ip4-address", b"")) == _OCTETS:
-            tun.give_address(IPv4Interface((IPv4Address(address), 32)))
+            try:
+                tun.give_address(IPv4Interface((IPv4Address(address), 32)))
+            except UserError as error:  # what the remote gives need not be good
+                connection.note_failure(error.message)
+                return
             gateway.spd = Spd(setup.policies(IPv4Address(address)))
 
     connection.listeners.append(take_address)

@@ -64,7 +64,7 @@ class Gateway:
 
     def leave(self, octets: bytes) -> None:
         """Take a packet that the host wants to send."""
-        if octets[0] >> 4 != _IPV4:  # the kernel's own IPv6 chatter on a new link
+        if octets and octets[0] >> 4 != _IPV4:  # the kernel's own IPv6 chatter on a new link
             return
         try:
             packet = Ipv4Packet.parse(octets)

@@ -256,7 +256,7 @@ def test_bypass_and_rubbish() -> None:
     async def work(ends: Ends) -> None:
         echo = IcmpEcho(IcmpType.ECHO, 1, 1, b"").build()
         ends.gateway.leave(Ipv4Packet(HERE, THERE, ICMP, echo).build())
-        for octets in (b"\x60" + bytes(39), b"\x45", packet().build()[:-1]):
+        for octets in (b"", b"\x60" + bytes(39), b"\x45", packet().build()[:-1]):
             ends.gateway.leave(octets)
         ends.gateway.leave(packet(destination=HERE).build())
         await asyncio.sleep(0.02)
