@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 NETWORK = f"127.{os.getpid() >> 8 & 0x7F | 0x80}.{os.getpid() & 0xFF}"
 """Of this process alone, so that port 4500 is free on every machine."""
 ALICE, BOB = IPv4Address(f"{NETWORK}.11"), IPv4Address(f"{NETWORK}.12")
+INSIDE, OUTSIDE = IPv4Address(f"{NETWORK}.1"), IPv4Address(f"{NETWORK}.2")
+"""A NAT's two faces."""
 PING = Ping(name="c", count=2, timeout=2)
 
 
@@ -94,7 +96,7 @@ class End:
         """The events of a name."""
         return [one for one in self.connection.history.events if one["event"] == name]
 
-    def configure(self, remote: End, **changes: Any) -> None:
+    def configure(self, remote: End, /, **changes: Any) -> None:
         """The connection, through whatever NAT the changes pretend."""
         given: dict[str, Any] = {
             "name": "c",
@@ -172,6 +174,68 @@ def test_everything_floats_to_port_4500() -> None:
             (child,) = alice.connection.traffic.children.values()
             assert child.agreed.udp_encapsulation
             assert child.agreed.role is Role.INITIATOR
+
+    asyncio.run(scenario())
+
+
+@asynccontextmanager
+async def nat(bob: End) -> AsyncIterator[int]:
+    """A box that shows Alice as OUTSIDE with other ports, and Bob as INSIDE; gives IKE's port."""
+    heard: dict[int, tuple[str, int]] = {}
+    pairs: list[tuple[UdpSocket, UdpSocket]] = []
+
+    async def join(number: int, port: int, bobs: int) -> None:
+        def outwards(data: bytes, source: tuple[str, int]) -> None:
+            heard[number] = source
+            pairs[number][1].send(data, (str(BOB), bobs))
+
+        def inwards(data: bytes, _: tuple[str, int]) -> None:
+            pairs[number][0].send(data, heard[number])
+
+        pairs.append(
+            (
+                await UdpSocket.open(INSIDE, port, outwards),
+                await UdpSocket.open(OUTSIDE, 0, inwards),
+            )
+        )
+
+    for number, port in enumerate((0, NATT_PORT)):
+        await join(number, port, bob.peer.ports[number])
+    try:
+        yield pairs[0][0].port
+    finally:
+        for one in (end for pair in pairs for end in pair):
+            one.close()
+
+
+def test_a_nat_between_the_peers_is_found_and_passed() -> None:
+    """Nobody pretends anything: addresses and ports differ at both ends."""
+
+    async def scenario() -> None:
+        async with two_peers() as (alice, bob), nat(bob) as port:
+            names = ("fqdn:alice.example", "fqdn:bob.example")
+            alice.configure(
+                bob,
+                remote=str(INSIDE),
+                remote_port=port,
+                local_id=names[0],
+                remote_id=names[1],
+            )
+            bob.configure(alice, remote=str(OUTSIDE), local_id=names[1], remote_id=names[0])
+            outcome = await alice.connection.initiate(5)
+            assert outcome["established"], outcome
+            await eventually(lambda: bob.connection.traffic.children)
+            for end in (alice, bob):
+                (probed,) = end.told("PathProbed")
+                assert (probed["we_are_behind"], probed["peer_is_behind"]) == (True, True)
+                assert await end.connection.traffic.ping(PING) == (2, 2)
+                assert not end.raw.packets
+            address = bob.connection.traffic.path.address
+            assert address is not None
+            assert address[0] == str(OUTSIDE)
+            assert address[1] != NATT_PORT
+            assert bob.connection.terminate() == 2
+            await eventually(lambda: not alice.connection.isakmp)
 
     asyncio.run(scenario())
 
