@@ -26,7 +26,7 @@ SUITES: dict[str, dict[str, Any]] = {
     "ah-gmac": {"protocol": 51, "integrity": "aes256gmac"},
 }
 
-pytestmark = pytest.mark.covers("attr2:11", "feature:esn", by="self")
+pytestmark = pytest.mark.covers("feature:esn", by="self")
 every_suite = pytest.mark.parametrize("suite", SUITES)
 
 # (window, right edge, low half, whole number), RFC 4303 A2.2

@@ -67,7 +67,6 @@ def test_ports_are_checked_both_ways(make_pair: MakePair) -> None:
 NOT_ECT, ECT, CE = 0b00, 0b10, 0b11
 
 
-@pytest.mark.covers("attr2:10", by="self")
 @pytest.mark.parametrize(
     ("inner", "outer", "arrived"),
     [

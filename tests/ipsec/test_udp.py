@@ -55,6 +55,7 @@ def test_packets_pass(
     assert received.inner.payload == inner.payload
 
 
+@pytest.mark.covers("natt:keepalive", by="self")
 @pytest.mark.parametrize(
     ("datagram", "kind"),
     [
