@@ -180,6 +180,17 @@ def test_octets() -> None:
     assert PACKET.total_length == len(wire)
 
 
+@pytest.mark.parametrize(
+    ("field", "fragment"),
+    [(0x0000, False), (0x0006, False), (0x0001, True), (0x0008, True), (0xFFF8, True)],
+    ids=["atomic", "reserved bits", "first", "last", "last of all"],
+)
+def test_what_is_a_fragment(field: int, *, fragment: bool) -> None:
+    """RFC 8200 4.5: an offset or more fragments; the two bits between are reserved."""
+    header = ExtensionHeader(44, b"\0" + field.to_bytes(2) + bytes(4))
+    assert Ipv6Packet(*SIX, 253, b"", headers=(header,)).is_fragment is fragment
+
+
 def test_every_truncation_is_malformed() -> None:
     wire = PACKET.build()
     for size in range(len(wire)):
