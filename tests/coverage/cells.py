@@ -60,6 +60,9 @@ LEVEL_ROWS: dict[str, tuple[str, ...]] = {
     "event=rekey": ("feature:rekey",),
 }
 """The rows of each level of each factor (`conformance.matrix.factors`)."""
+SILENT: dict[str, tuple[str, ...]] = {"nat=initiator": ("mode",)}
+"""Factors whose rows do not hold beside a level: ESP in UDP is another mode."""
+
 # what a line of a transcript matches, the rows that it shows
 LINES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"\bHDR, [A-Z]", ("payload:0",)),
@@ -117,7 +120,10 @@ def combination_rows(combination: Mapping[str, str]) -> set[str]:
     forbidden = [
         factor for factor, level in combination.items() if (factor, level) in MUST_BE_REFUSED
     ]
-    return {row for factor in forbidden or combination for row in level_rows(factor, combination)}
+    levels = {f"{factor}={level}" for factor, level in combination.items()}
+    silent = {factor for level in levels & SILENT.keys() for factor in SILENT[level]}
+    told = set(forbidden or combination) - silent
+    return {row for factor in told for row in level_rows(factor, combination)}
 
 
 def transcript_rows(text: str) -> set[str]:

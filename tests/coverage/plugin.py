@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 OPTION = "--coverage-rows"
 NOT_RUN = "not run"
 _PROOFS: pytest.StashKey[set[Proof]] = pytest.StashKey()
-_OUTCOMES = pytest.StashKey[list[str]]()
+_OUTCOMES: pytest.StashKey[dict[str, str]] = pytest.StashKey()
+"""The outcome of each phase that ran; without one of the call the test has not run."""
 COLLECTED = pytest.StashKey[list[Result]]()
 """Every collected test with the proofs that its markers promise, also those deselected."""
 
@@ -58,7 +59,7 @@ def _row(text: str, parameters: dict[str, Any]) -> str:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        item.stash[_PROOFS], item.stash[_OUTCOMES] = set(marked(item)), []
+        item.stash[_PROOFS], item.stash[_OUTCOMES] = set(marked(item)), {}
     config.stash[COLLECTED] = [_result(item) for item in items]
 
 
@@ -68,7 +69,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     expected = hasattr(report, "wasxfail")
-    item.stash[_OUTCOMES].append("xfailed" if expected else report.outcome)
+    item.stash[_OUTCOMES][report.when] = "xfailed" if expected else report.outcome
     return report
 
 
@@ -83,10 +84,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def _result(item: pytest.Item) -> Result:
-    outcomes = item.stash[_OUTCOMES]
-    worse = [one for one in outcomes if one != PASSED] or ([] if outcomes else [NOT_RUN])
+    outcomes: dict[str, str] = item.stash[_OUTCOMES]
+    worse = [one for one in outcomes.values() if one != PASSED]
     proofs: set[Proof] = item.stash[_PROOFS]
-    return Result(item.nodeid, worse[0] if worse else PASSED, frozenset(proofs))
+    outcome = worse[0] if worse else outcomes.get("call", NOT_RUN)
+    return Result(item.nodeid, outcome, frozenset(proofs))
 
 
 @pytest.fixture

@@ -104,6 +104,7 @@ def test_what_must_be_refused_proves_nothing_else() -> None:
 def test_a_nat_makes_another_mode() -> None:
     rows = combination_rows(PLAIN | {"nat": "initiator"})
     assert {"natt:rfc", "encap:3"} <= rows
+    assert "encap:1" not in rows
 
 
 @pytest.mark.parametrize(

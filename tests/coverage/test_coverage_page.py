@@ -158,6 +158,9 @@ def test_teardown(broken): pass
 @pytest.mark.covers("hash:5", by="self")
 def test_deselected(): pass
 
+@pytest.mark.covers("hash:6", by="self")
+def test_interrupted(): raise KeyboardInterrupt
+
 @pytest.mark.covers("group:{pfs}", "hash:{hsh}", by="self")
 @pytest.mark.parametrize("pfs", [None, "none", "modp768"])
 def test_none(pfs): pass
@@ -187,7 +190,7 @@ def run(folder: Path, *options: str) -> dict[str, tuple[str, set[results.Proof]]
 
 
 def test_the_plugin_writes_what_became_of_each_test(tmp_path: Path) -> None:
-    written = run(tmp_path, "-k", "not deselected")
+    written = run(tmp_path, "-k", "not deselected and not interrupted")
     assert written["test_pass[aes128]"] == ("passed", {("cipher:7", "vector")})
     assert written["test_pass[rot13]"] == ("passed", {("cipher:rot13", "vector")})
     outcomes = {name: outcome for name, (outcome, _) in written.items() if "[" not in name}
@@ -198,6 +201,12 @@ def test_the_plugin_writes_what_became_of_each_test(tmp_path: Path) -> None:
         "test_unexpected": "xfailed",
         "test_teardown": "failed",
     }
+
+
+def test_an_interrupted_test_has_not_passed(tmp_path: Path) -> None:
+    written = run(tmp_path, "-k", "interrupted or pass")
+    assert written["test_pass[des]"][0] == "passed"
+    assert written.get("test_interrupted", ("not run",))[0] == "not run"
 
 
 def test_no_row_for_none_and_the_template_for_an_unknown_parameter(tmp_path: Path) -> None:
