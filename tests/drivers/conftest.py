@@ -1,0 +1,60 @@
+"""Connections of a cell as its two ends see them, for tests of what drivers make of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from conformance.crypto.issuing import Credentials
+from conformance.drivers.base import Connection, Host
+from conformance.drivers.methods import METHODS
+from conformance.matrix.factors import all_levels, plain_combination
+
+if TYPE_CHECKING:
+    from conformance.drivers.base import Role
+
+ALICE = Host("10.77.0.14", "10.78.14.1", "10.78.14.0/24")
+BOB = Host("10.77.0.11", "10.78.11.1", "10.78.11.0/24")
+BEHIND_NAT = Host("10.77.0.254", "10.78.14.1", "10.78.14.0/24", own_address="10.77.0.14")
+"""Alice, as Bob sees her over the lab's translator."""
+
+
+class MakeConnection(Protocol):
+    """Makes one end's view of a cell whose combination is plain but for ``levels``."""
+
+    def __call__(self, role: Role = "initiator", /, **levels: str) -> Connection:
+        """Return the connection."""
+
+
+def connection(role: Role = "initiator", /, **levels: str) -> Connection:
+    """One end's view: Alice initiates, Bob responds; a certificate where the method has keys."""
+    combination = plain_combination(all_levels()) | levels
+    alice = BEHIND_NAT if role == "responder" and combination["nat"] != "none" else ALICE
+    local, remote = (alice, BOB) if role == "initiator" else (BOB, alice)
+    return Connection(
+        name="c1",
+        role=role,
+        local=local,
+        remote=remote,
+        combination=combination,
+        psk="the lab's secret",
+        credentials=_credentials(local) if METHODS[combination["auth"]].key else None,
+        seed=7,
+    )
+
+
+def _credentials(host: Host) -> Credentials:
+    return Credentials(
+        name=f"end-{host.address}",
+        certificate=b"certificate",
+        authority=b"authority",
+        private_key=b"key",
+        bundle=b"bundle",
+    )
+
+
+@pytest.fixture
+def make_connection() -> MakeConnection:
+    """The maker of connections."""
+    return connection

@@ -1,0 +1,164 @@
+"""The Libreswan template as it is rendered for each feature, at either end (ipsec.conf)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from conformance.drivers.libreswan_config import template_values
+from conformance.drivers.methods import METHODS, PASSWORD
+from conformance.matrix.factors import FACTORS
+from conformance.matrix.manifest import load_manifests
+from conformance.resources import peers_root
+
+if TYPE_CHECKING:
+    from conftest import MakeConnection
+
+    from conformance.drivers.base import Connection, Role
+
+PEER = "libreswan-4.10"
+ROLES: tuple[Role, ...] = ("initiator", "responder")
+TEMPLATE = Environment(
+    loader=FileSystemLoader(peers_root() / PEER / "templates"),
+    undefined=StrictUndefined,
+    keep_trailing_newline=True,
+    autoescape=False,  # noqa: S701 - ipsec.conf is no markup
+).get_template("connection.conf")
+
+
+def rendered(connection: Connection) -> str:
+    return TEMPLATE.render(template_values(connection))
+
+
+def options(connection: Connection) -> dict[str, str]:
+    """What stands in the one section; every line is an option, and no option stands twice."""
+    comment, head, *lines = rendered(connection).splitlines()
+    assert comment.startswith("# ")
+    assert head == f"conn {connection.name}"
+    assert all(line.startswith("\t") for line in lines)
+    pairs = [line.strip().split("=", 1) for line in lines]
+    found = dict(pairs)
+    assert len(found) == len(pairs)
+    return found
+
+
+def test_the_plain_connection(make_connection: MakeConnection) -> None:
+    assert options(make_connection()) == {
+        "left": "10.77.0.14",
+        "leftid": "10.77.0.14",
+        "right": "10.77.0.11",
+        "rightid": "10.77.0.11",
+        "leftsubnet": "10.78.14.0/24",
+        "rightsubnet": "10.78.11.0/24",
+        "leftupdown": "%disabled",
+        "authby": "secret",
+        "aggressive": "no",
+        "ikev2": "no",
+        "ike": "aes128-sha2_256-modp2048",
+        "phase2": "esp",
+        "phase2alg": "aes128-sha2_256",
+        "compress": "no",
+        "type": "tunnel",
+        "pfs": "no",
+        "ikelifetime": "28800s",
+        "salifetime": "3600s",
+        "rekey": "no",
+        "keyingtries": "1",
+        "retransmit-timeout": "5s",
+        "encapsulation": "no",
+        "fragmentation": "no",
+        "auto": "ignore",
+    }
+
+
+CERTIFIED = {
+    "authby": "rsasig",
+    "leftsendcert": "always",
+    "leftrsasigkey": "%cert",
+    "rightrsasigkey": "%cert",
+}
+USER = {"leftxauthclient": "yes", "leftusername": "road", "rightxauthserver": "yes"}
+ASKING = {"leftxauthserver": "yes", "rightxauthclient": "yes", "xauthby": "file"}
+DPD = {"dpddelay": "1", "dpdtimeout": "10", "dpdaction": "clear"}
+HOST = {"ikepad": "no", "leftmodecfgclient": "yes", "rightmodecfgserver": "yes"}
+GATEWAY = {
+    "ikepad": "no",
+    "leftmodecfgserver": "yes",
+    "rightmodecfgclient": "yes",
+    "rightaddresspool": "10.78.14.1-10.78.14.1",
+}
+Changes = dict[str, str | None]
+CASES: list[tuple[dict[str, str], Changes, Changes]] = [
+    # levels, what the initiator has beside the plain options or instead, what the responder has;
+    # None is what it lacks
+    ({"exchange": "aggressive"}, {"aggressive": "yes"}, {"aggressive": "yes"}),
+    ({"auth": "rsa-sig"}, CERTIFIED | {"leftcert": "end-10.77.0.14"},
+     CERTIFIED | {"leftcert": "end-10.77.0.11"}),
+    ({"auth": "xauth-init-psk"}, USER, ASKING),
+    ({"auth": "xauth-resp-psk"}, ASKING, USER),
+    ({"auth": "xauth-init-rsa-sig"}, CERTIFIED | USER | {"leftcert": "end-10.77.0.14"},
+     CERTIFIED | ASKING | {"leftcert": "end-10.77.0.11"}),
+    ({"auth": "xauth-resp-rsa-sig"}, CERTIFIED | ASKING | {"leftcert": "end-10.77.0.14"},
+     CERTIFIED | USER | {"leftcert": "end-10.77.0.11"}),
+    ({"mode_config": "pull"}, HOST | {"modecfgpull": "yes", "leftsubnet": None},
+     GATEWAY | {"modecfgpull": "yes", "rightsubnet": None}),
+    ({"mode_config": "push"}, HOST | {"modecfgpull": "no", "leftsubnet": None},
+     GATEWAY | {"modecfgpull": "no", "rightsubnet": None}),
+    ({"protocol": "ah", "esp_cipher": "none"}, {"phase2": "ah", "phase2alg": "sha2_256"},
+     {"phase2": "ah", "phase2alg": "sha2_256"}),
+    ({"protocol": "ah", "esp_cipher": "none", "esp_integrity": "md5", "pfs": "modp1536"},
+     {"phase2": "ah", "phase2alg": "md5-modp1536", "pfs": "yes"},
+     {"phase2": "ah", "phase2alg": "md5-modp1536", "pfs": "yes"}),
+    ({"protocol": "esp+ipcomp"}, {"compress": "yes"}, {"compress": "yes"}),
+    ({"event": "dpd"}, DPD, DPD),
+    ({"event": "rekey"}, {"rekey": "yes", "rekeymargin": "3597s", "rekeyfuzz": "0%"}, {}),
+    ({"fragmentation": "yes"}, {"fragmentation": "force"}, {"fragmentation": "force"}),
+    ({"nat": "initiator"}, {"encapsulation": "auto"},
+     {"encapsulation": "auto", "right": "10.77.0.254"}),
+    ({"mode": "transport"}, {"type": "transport", "leftsubnet": None, "rightsubnet": None},
+     {"type": "transport", "leftsubnet": None, "rightsubnet": None}),
+    # PFS with the group of phase 1 is not named again: pluto takes it over.
+    ({"pfs": "modp2048"}, {"pfs": "yes"}, {"pfs": "yes"}),
+    ({"pfs": "ecp256", "group": "ecp256"}, {"pfs": "yes", "ike": "aes128-sha2_256-dh19"},
+     {"pfs": "yes", "ike": "aes128-sha2_256-dh19"}),
+    ({"pfs": "ecp384"}, {"pfs": "yes", "phase2alg": "aes128-sha2_256-dh20"},
+     {"pfs": "yes", "phase2alg": "aes128-sha2_256-dh20"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("levels", "initiator", "responder"), CASES, ids=[str(case[0]) for case in CASES]
+)
+def test_a_level_changes_these_options_and_no_other(
+    make_connection: MakeConnection,
+    levels: dict[str, str],
+    initiator: Changes,
+    responder: Changes,
+) -> None:
+    for role, changes in zip(ROLES, (initiator, responder), strict=True):
+        expected: Changes = {**options(make_connection(role)), **changes}
+        present = {name: value for name, value in expected.items() if value is not None}
+        assert options(make_connection(role, **levels)) == present
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("factor", FACTORS, ids=lambda factor: factor.name)
+def test_every_level_that_it_claims_is_rendered_without_a_secret(
+    make_connection: MakeConnection, factor: Any, role: Role
+) -> None:
+    claims = load_manifests(peers_root())[PEER].claims
+    for level in claims[factor.name]:
+        connection = make_connection(role, **{factor.name: level})
+        options(connection)
+        assert "secret\n" in rendered(connection) or METHODS[connection.combination["auth"]].key
+        assert connection.psk not in rendered(connection)
+        assert PASSWORD not in rendered(connection)
+
+
+def test_pluto_knows_the_one_user_and_the_one_password() -> None:
+    """What the driver configures elsewhere stands in the peer's own files: they must agree."""
+    folder = peers_root() / PEER / "templates"
+    assert f'@road : XAUTH "{PASSWORD}"' in (folder / "ipsec.secrets").read_text()
+    assert (folder / "passwd").read_text().startswith("road:$6$")

@@ -1,0 +1,196 @@
+"""What the reference's control socket is given for each feature: all of it must be accepted."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from conformance.crypto.issuing import Authority
+from conformance.drivers.methods import METHODS, PASSWORD
+from conformance.drivers.reference_config import configuration
+from conformance.ikev1.config import Config
+from conformance.ikev1.endpoint import Endpoint
+from conformance.ikev1.events import ChildInstalled
+from conformance.ikev1.policies import LifetimePolicy
+from conformance.matrix.factors import FACTORS, Factor
+from conformance.peer.requests import Configure, read_request
+
+if TYPE_CHECKING:
+    from conftest import MakeConnection
+
+    from conformance.drivers.base import Role
+
+ALICE, BOB = "10.77.0.14", "10.77.0.11"
+ROLES: tuple[Role, ...] = ("initiator", "responder")
+FEATURES = ("xauth", "mode_config", "fragmentation", "nat_traversal", "dpd", "lifetimes")
+CERTIFIED = [name for name, method in METHODS.items() if method.key]
+NEEDED = {
+    ("protocol", "ah"): {"esp_cipher": "none"},
+    ("esp_cipher", "none"): {"protocol": "ah"},
+}
+"""What a level cannot do without (CONSTRAINTS)."""
+Configured = Callable[..., tuple[dict[str, Any], Config]]
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    now = datetime.now(UTC)
+    return Authority(Authority.create(now), now)
+
+
+@pytest.fixture
+def configured(make_connection: MakeConnection, authority: Authority) -> Configured:
+    """The fields of ``configure`` and the endpoint's configuration that comes of them."""
+
+    def configure(role: Role = "initiator", /, **levels: str) -> tuple[dict[str, Any], Config]:
+        connection = make_connection(role, **levels)
+        if key := connection.method.key:
+            issued = authority.issue(connection.local.address, key)
+            connection = replace(connection, credentials=issued)
+        fields = json.loads(json.dumps(configuration(connection)))
+        address = IPv4Address(connection.local.address)
+        return fields, read_request(Configure, fields).config(address)
+
+    return configure
+
+
+def test_the_plain_connection_asks_for_no_feature(configured: Configured) -> None:
+    fields, config = configured()
+    assert not set(FEATURES) & fields.keys()
+    assert fields["credentials"] is None
+    assert (fields["remote"], fields["remote_id"]) == ("10.77.0.11", "ipv4:10.77.0.11")
+    assert (fields["local_selector"], fields["remote_selector"]) == (
+        "10.78.14.0/24",
+        "10.78.11.0/24",
+    )
+    assert config.lifetimes == LifetimePolicy(rekey=False)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("factor", FACTORS, ids=lambda factor: factor.name)
+def test_every_level_is_accepted(configured: Configured, factor: Factor, role: Role) -> None:
+    """``configure`` takes it and the core makes a configuration of it, at either end."""
+    for level in factor.known:
+        levels = {factor.name: level, **NEEDED.get((factor.name, level), {})}
+        fields, config = configured(role, **levels)
+        assert config.phase1[0].auth == fields["phase1"]["auth"]
+        assert config.phase2[0].protocol == levels.get("protocol", "esp")
+
+
+USER, GATEWAY = (
+    {"user": "road", "password": PASSWORD},
+    {"users": {"road": PASSWORD}},
+)
+FIELDS: list[tuple[dict[str, str], dict[str, Any], dict[str, Any]]] = [
+    # levels, the features that the initiator is given, those that the responder is given
+    ({"auth": "xauth-init-psk"}, {"xauth": USER}, {"xauth": GATEWAY}),
+    ({"auth": "xauth-resp-rsa-sig"}, {"xauth": GATEWAY}, {"xauth": USER}),
+    ({"auth": "hybrid-init-rsa-sig"}, {"xauth": USER}, {"xauth": GATEWAY}),
+    ({"mode_config": "pull"},
+     {"mode_config": {"gateway": False, "push": False, "values": [["ip4-address", ""]],
+                      "use_address": True}},
+     {"mode_config": {"gateway": True, "push": False, "values": [["ip4-address", "10.78.14.1"]],
+                      "use_address": False}}),
+    ({"mode_config": "push"},
+     {"mode_config": {"gateway": False, "push": True, "values": [], "use_address": True}},
+     {"mode_config": {"gateway": True, "push": True, "values": [["ip4-address", "10.78.14.1"]],
+                      "use_address": False}}),
+    ({"fragmentation": "yes"}, {"fragmentation": {"size": 552}}, {"fragmentation": {"size": 552}}),
+    ({"nat": "initiator"}, {"nat_traversal": {}}, {"nat_traversal": {}}),
+    ({"event": "dpd"}, {"dpd": {"idle": 1.0, "timeout": 1.0, "tries": 5}},
+     {"dpd": {"idle": 1.0, "timeout": 1.0, "tries": 5}}),
+    ({"event": "rekey"}, {"lifetimes": {"soft": 3 / 3600, "overlap": 1}}, {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("levels", "initiator", "responder"), FIELDS, ids=str)
+def test_a_feature_is_configured_at_the_ends_that_need_it(
+    configured: Configured,
+    levels: dict[str, str],
+    initiator: dict[str, Any],
+    responder: dict[str, Any],
+) -> None:
+    for role, expected in zip(ROLES, (initiator, responder), strict=True):
+        fields, _ = configured(role, **levels)
+        assert {name: fields[name] for name in FEATURES if name in fields} == expected
+
+
+@pytest.mark.parametrize("way", ["pull", "push"])
+def test_mode_config_gives_the_initiator_its_one_inner_address(
+    configured: Configured, way: str
+) -> None:
+    """Both ends speak of the same selectors in phase 2: a host's on one side."""
+    ends = [configured(role, mode_config=way)[0] for role in ROLES]
+    selectors = [(end["local_selector"], end["remote_selector"]) for end in ends]
+    assert selectors == [("10.78.14.1/32", "10.78.11.0/24"), ("10.78.11.0/24", "10.78.14.1/32")]
+
+
+def test_behind_a_nat_the_responder_talks_to_the_translator_about_the_host(
+    configured: Configured,
+) -> None:
+    fields, _ = configured("responder", nat="initiator")
+    assert (fields["remote"], fields["remote_id"]) == ("10.77.0.254", "ipv4:10.77.0.14")
+
+
+@pytest.mark.parametrize("auth", CERTIFIED)
+def test_keys_go_along_as_base64(configured: Configured, auth: str) -> None:
+    fields, config = configured(auth=auth)
+    assert fields["credentials"].keys() == {"private_key", "certificate", "authority"}
+    assert config.credentials is not None
+
+
+MEETINGS: list[dict[str, str]] = [
+    {},
+    {"exchange": "aggressive", "fragmentation": "yes", "auth": "rsa-sig"},
+    *({"auth": auth} for auth in METHODS if auth != "psk"),
+    {"mode_config": "pull"},
+    {"mode_config": "push"},
+    {"mode_config": "push", "auth": "xauth-init-psk"},
+    {"mode_config": "pull", "auth": "hybrid-init-rsa-sig", "fragmentation": "yes"},
+    {"protocol": "ah", "esp_cipher": "none"},
+    {"protocol": "esp+ipcomp", "mode": "transport"},
+    {"event": "dpd"},
+    {"event": "rekey"},
+    {"nat": "initiator"},
+]
+
+
+@pytest.mark.parametrize("levels", MEETINGS, ids=lambda levels: "-".join(levels.values()) or "-")
+def test_the_two_ends_of_a_cell_agree(configured: Configured, levels: dict[str, str]) -> None:
+    """Two endpoints made from the two views establish a pair of SAs of what was asked for."""
+    configs = [configured(role, **levels)[1] for role in ROLES]
+    one, other = (
+        Endpoint(config, (there, 500), random=random.Random(there).randbytes, local=(here, 500))
+        for config, here, there in zip(configs, (ALICE, BOB), (BOB, ALICE), strict=True)
+    )
+    one.initiate(0.0)
+    converse(one, other)
+    children = [child_of(end) for end in (one, other)]
+    assert children[0].protocol == levels.get("protocol", "esp")
+    assert children[0].mode == levels.get("mode", "tunnel")
+    assert children[0].spi_in == children[1].spi_out
+    assert children[0].local_selector == children[1].remote_selector
+    assert children[0].remote_selector == children[1].local_selector
+
+
+def converse(one: Endpoint, other: Endpoint) -> None:
+    """Carry datagrams until both are silent, each as if from the port it was sent to."""
+    moved = True
+    while moved:
+        moved = False
+        for sender, receiver, source in ((one, other, ALICE), (other, one, BOB)):
+            for data, (_, port) in sender.datagrams_to_send(0.0):
+                receiver.receive_datagram(data, (source, port), 0.0)
+                moved = True
+
+
+def child_of(end: Endpoint) -> ChildInstalled:
+    (child,) = [event for event in iter(end.next_event, None) if isinstance(event, ChildInstalled)]
+    return child
