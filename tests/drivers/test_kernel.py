@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 import pytest
 
-from conformance.drivers.kernel import parse_selectors, parse_states
+from conformance.drivers.kernel import STATES as STATES_COMMAND
+from conformance.drivers.kernel import (
+    child_of,
+    flush,
+    keys_of,
+    parse_selectors,
+    parse_states,
+    ping,
+)
+from conformance.drivers.shell import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from conftest import MakeConnection
+
+    from conformance.drivers.shell import Shell
 
 STATES = """\
 src 10.77.0.11 dst 10.77.0.14
@@ -90,3 +108,246 @@ def test_selectors_come_from_the_outbound_policy() -> None:
 
 def test_no_policy_no_selectors() -> None:
     assert parse_selectors(POLICIES, "10.77.0.11", "10.77.0.99") is None
+
+
+# -- AH, bundles and ESP in UDP, as Linux 6.1 holds them and iproute2 6.1 prints them -----------
+
+ALICE, BOB, NAT = "10.77.0.14", "10.77.0.11", "10.77.0.254"
+TAIL = """\
+\tanti-replay context: seq 0x2, oseq 0x0, bitmap 0x00000003
+\tlifetime config:
+\t  limit: soft (INF)(bytes), hard (INF)(bytes)
+\t  limit: soft (INF)(packets), hard (INF)(packets)
+\t  expire add: soft 0(sec), hard 3600(sec)
+\t  expire use: soft 0(sec), hard 0(sec)
+\tlifetime current:
+\t  168(bytes), {packets}(packets)
+\t  add 2026-01-02 03:04:05 use 2026-01-02 03:04:05
+\tstats:
+\t  replay-window 0 replay 0 failed 0
+"""
+
+
+def state(
+    ends: tuple[str, str],
+    protocol: str,
+    spi: int,
+    body: str,
+    *,
+    mode: str = "tunnel",
+    packets: int = 2,
+) -> str:
+    """One state of the table, from the first of the ends to the second."""
+    return (
+        "src {} dst {}\n".format(*ends)
+        + f"\tproto {protocol} spi {spi:#010x}({spi}) reqid 1(0x00000001) mode {mode}\n"
+        "\treplay-window 0 seq 0x00000000 flag af-unspec (0x00100000)\n"
+        f"{body}{TAIL.format(packets=packets)}"
+    )
+
+
+SHA1 = f"\tauth-trunc hmac(sha1) 0x{'ab' * 20} (160 bits) 96\n"
+SHA512 = f"\tauth-trunc hmac(sha512) 0x{'ab' * 64} (512 bits) 256\n"
+AES = f"{SHA1}\tenc cbc(aes) 0x{'cd' * 32} (256 bits)\n"
+DEFLATE = "\tcomp deflate \n"
+ENCAP = "\tencap type espinudp sport 4500 dport 4500 addr 0.0.0.0\n"
+
+AH = state((ALICE, BOB), "ah", 0xA1, SHA512, packets=5) + state((BOB, ALICE), "ah", 0xA2, SHA512)
+BUNDLE = (
+    state((ALICE, BOB), "comp", 0xC1, DEFLATE, packets=9)
+    + state((ALICE, BOB), "esp", 0xE1, AES, mode="transport", packets=7)
+    + state((BOB, ALICE), "comp", 0xC2, DEFLATE)
+    + state((BOB, ALICE), "esp", 0xE2, AES, mode="transport", packets=3)
+    + state((ALICE, BOB), "4", 0x0A4D000E, "")
+    + state((BOB, ALICE), "4", 0x0A4D000B, "")
+)
+"""The kernel makes the states of protocol 4 itself, beside IPComp in tunnel mode."""
+IN_UDP = state((BOB, NAT), "esp", 0xE3, AES + ENCAP) + state((NAT, BOB), "esp", 0xE4, AES + ENCAP)
+PLAIN = state((ALICE, BOB), "esp", 0xE1, AES) + state((BOB, ALICE), "esp", 0xE2, AES)
+REKEYED = state((ALICE, BOB), "esp", 0xF1, AES) + state((BOB, ALICE), "esp", 0xF2, AES) + PLAIN
+"""The kernel lists its newest state first."""
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        (AH, [
+            ("ah", 0xA1, "tunnel", "none", "sha512", 5),
+            ("ah", 0xA2, "tunnel", "none", "sha512", 2),
+        ]),
+        (BUNDLE, [
+            ("ipcomp", 0xC1, "tunnel", "none", "none", 9),
+            ("esp", 0xE1, "transport", "aes256", "sha1", 7),
+            ("ipcomp", 0xC2, "tunnel", "none", "none", 2),
+            ("esp", 0xE2, "transport", "aes256", "sha1", 3),
+        ]),
+        (IN_UDP, [
+            ("esp", 0xE3, "tunnel", "aes256", "sha1", 2),
+            ("esp", 0xE4, "tunnel", "aes256", "sha1", 2),
+        ]),
+        (state((ALICE, BOB), "hao", 1, AES), []),
+        (state((ALICE, BOB), "esp", 0, ""), []),
+    ],
+    ids=["ah", "esp+ipcomp", "esp-in-udp", "no-ipsec", "larval"],
+)  # fmt: skip
+def test_states_of_every_protocol_are_read(table: str, expected: list[tuple[object, ...]]) -> None:
+    """What is no SA of ours, such as the kernel's own tunnels, is left out."""
+    found = parse_states(table)
+    assert expected == [
+        (one.protocol, one.spi, one.mode, one.cipher, one.integrity, one.packets) for one in found
+    ]
+
+
+CHILDREN: list[tuple[str, dict[str, str], dict[str, object], dict[str, object]]] = [
+    # table, levels, what Bob holds, what Alice holds of the same SAs
+    (AH, {"protocol": "ah", "esp_cipher": "none"},
+     {"protocol": "ah", "cipher": "none", "integrity": "sha512", "mode": "tunnel",
+      "spi_in": 0xA1, "spi_out": 0xA2, "packets_in": 5, "packets_out": 2},
+     {"protocol": "ah", "spi_in": 0xA2, "spi_out": 0xA1, "packets_in": 2, "packets_out": 5}),
+    (BUNDLE, {"protocol": "esp+ipcomp"},
+     {"protocol": "esp+ipcomp", "cipher": "aes256", "integrity": "sha1", "mode": "tunnel",
+      "spi_in": 0xE1, "spi_out": 0xE2, "packets_in": 7, "packets_out": 3},
+     {"protocol": "esp+ipcomp", "spi_in": 0xE2, "spi_out": 0xE1}),
+    (REKEYED, {}, {"spi_in": 0xF1, "spi_out": 0xF2}, {"spi_in": 0xF2, "spi_out": 0xF1}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("table", "levels", "bob", "alice"), CHILDREN, ids=["ah", "esp+ipcomp", "rekeyed"]
+)
+def test_a_child_is_the_newest_pair_of_each_protocol(
+    make_connection: MakeConnection,
+    table: str,
+    levels: dict[str, str],
+    bob: dict[str, object],
+    alice: dict[str, object],
+) -> None:
+    """SPIs and counters are those of the outermost protocol; any tunnel makes it tunnel mode."""
+    for role, expected in (("responder", bob), ("initiator", alice)):
+        child = child_of(table, make_connection(role, **levels), "modp2048")
+        assert child is not None
+        assert {name: getattr(child, name) for name in expected} == expected
+        assert (child.pfs, child.lifetime_seconds) == ("modp2048", 3600)
+
+
+def test_a_bundle_of_transport_mode_is_in_transport_mode(make_connection: MakeConnection) -> None:
+    child = child_of(BUNDLE.replace("mode tunnel", "mode transport"), make_connection(), None)
+    assert child is not None
+    assert (child.protocol, child.mode) == ("esp+ipcomp", "transport")
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["", state((ALICE, BOB), "esp", 0xE1, AES), IN_UDP, AH.replace(BOB, "10.77.0.13")],
+    ids=["nothing", "one-way", "to-the-translator", "to-another"],
+)
+def test_without_a_pair_between_its_hosts_there_is_no_child(
+    make_connection: MakeConnection, table: str
+) -> None:
+    assert child_of(table, make_connection(), None) is None
+
+
+def test_behind_a_nat_the_responder_has_its_pair_with_the_translator(
+    make_connection: MakeConnection,
+) -> None:
+    child = child_of(IN_UDP, make_connection("responder", nat="initiator"), None)
+    assert child is not None
+    assert (child.spi_in, child.spi_out) == (0xE4, 0xE3)
+
+
+def test_the_keys_of_a_bundle_and_of_what_it_replaced_are_told(
+    make_connection: MakeConnection,
+) -> None:
+    """One for every one-way SA, each with the mode of its own; IPComp's is empty."""
+    bundle, rekeyed = keys_of(BUNDLE, make_connection()), keys_of(REKEYED, make_connection())
+    assert [(key.protocol, key.mode, key.spi, len(key.key)) for key in bundle] == [
+        ("ipcomp", "tunnel", 0xC1, 0),
+        ("esp", "transport", 0xE1, 32),
+        ("ipcomp", "tunnel", 0xC2, 0),
+        ("esp", "transport", 0xE2, 32),
+    ]
+    assert [key.spi for key in rekeyed] == [0xF1, 0xF2, 0xE1, 0xE2]
+    assert {(key.source, key.destination) for key in rekeyed} == {(ALICE, BOB), (BOB, ALICE)}
+
+
+BUNDLED_POLICY = f"""\
+src 10.78.14.0/24 dst 10.78.11.0/24
+\tdir out priority 375423 ptype main
+\ttmpl src {ALICE} dst {BOB}
+\t\tproto comp spi 0x000000c1(193) reqid 1(0x00000001) mode tunnel
+\t\tlevel use
+\ttmpl src 0.0.0.0 dst 0.0.0.0
+\t\tproto esp spi 0x000000e1(225) reqid 1(0x00000001) mode transport
+"""
+TRANSPORT_POLICY = f"""\
+src {ALICE}/32 dst {BOB}/32
+\tdir out priority 366847 ptype main
+\ttmpl src 0.0.0.0 dst 0.0.0.0
+\t\tproto ah spi 0x000000a1(161) reqid 1(0x00000001) mode transport
+"""
+
+
+@pytest.mark.parametrize(
+    ("policies", "expected"),
+    [
+        (BUNDLED_POLICY, ("10.78.14.0/24", "10.78.11.0/24")),
+        (TRANSPORT_POLICY, (f"{ALICE}/32", f"{BOB}/32")),
+    ],
+    ids=["bundle", "transport"],
+)
+def test_selectors_of_bundles_and_of_transport_mode(
+    policies: str, expected: tuple[str, str]
+) -> None:
+    """In transport mode a template may name no addresses: then the policy's own are the hosts'."""
+    assert parse_selectors(policies, ALICE, BOB) == expected
+
+
+class Recorder:
+    """A shell that knows one answer and keeps what it was asked to run."""
+
+    def __init__(self, output: str) -> None:
+        self.commands: list[list[str]] = []
+        self._output = output
+
+    def run(self, *commands: Sequence[str], limit: float | None = None) -> Result:
+        """Keep them; ``limit`` means nothing here."""
+        del limit
+        self.commands += map(list, commands)
+        return Result(0, self._output)
+
+
+def test_what_is_left_is_flushed_by_the_kernels_own_names(
+    make_connection: MakeConnection,
+) -> None:
+    """Every state between the two hosts, and none of anybody else."""
+    shell = Recorder(BUNDLE + state((ALICE, "10.77.0.13"), "esp", 0xBAD, AES))
+    flush(cast("Shell", shell), make_connection())
+    looked, *deleted = shell.commands
+    assert looked == list(STATES_COMMAND)
+    prefix = ["ip", "xfrm", "state", "delete", "src"]
+    assert [command[:5] for command in deleted] == [prefix] * 4
+    assert [command[5:] for command in deleted][:2] == [
+        [ALICE, "dst", BOB, "proto", "comp", "spi", "0xc1"],
+        [ALICE, "dst", BOB, "proto", "esp", "spi", "0xe1"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("levels", "ends", "output", "expected"),
+    [
+        ({}, ["10.78.14.1", "10.78.11.1"], "3 packets transmitted, 2 received", (3, 2)),
+        ({"mode": "transport"}, [ALICE, BOB], "2 packets transmitted, 2 received", (2, 2)),
+        ({}, ["10.78.14.1", "10.78.11.1"], "connect: Network is unreachable", (0, 0)),
+    ],
+)
+def test_ping_goes_between_the_protected_addresses(
+    make_connection: MakeConnection,
+    levels: dict[str, str],
+    ends: list[str],
+    output: str,
+    expected: tuple[int, int],
+) -> None:
+    shell = Recorder(output)
+    assert ping(cast("Shell", shell), make_connection(**levels), 3, 1.0) == expected
+    (command,) = shell.commands
+    assert command[-3:] == ["-I", *ends]
