@@ -349,10 +349,10 @@ BAD_ANSWERS: list[tuple[Callable[[Proposals], Proposals], NotifyType, str]] = [
     (lambda p: p[:2], SYNTAX, "protocol"),
     (lambda p: p[1:], SYNTAX, "protocol"),
     (lambda p: (*p, p[0]), SYNTAX, "protocol"),
-    (lambda p: (*p[:2], replace(p[2], number=2)), SYNTAX, ""),
-    (lambda p: (*p[:2], replace(p[2], transforms=())), SYNTAX, ""),
-    (lambda p: (*p[:2], replace(p[2], transforms=2 * p[2].transforms)), SYNTAX, ""),
-    (lambda p: (), SYNTAX, ""),  # noqa: ARG005 - whatever it was
+    (lambda p: (*p[:2], replace(p[2], number=2)), SYNTAX, "SA payload"),
+    (lambda p: (*p[:2], replace(p[2], transforms=())), SYNTAX, "SA payload"),
+    (lambda p: (*p[:2], replace(p[2], transforms=2 * p[2].transforms)), SYNTAX, "SA payload"),
+    (lambda p: (), SYNTAX, "SA payload"),  # noqa: ARG005 - whatever it was
     (lambda p: (p[0], replace(p[1], spi=b""), p[2]), BAD_SPI, ""),
     (lambda p: (*p[:2], replace(p[2], spi=b"\0\x40")), BAD_SPI, ""),
     (lambda p: (*p[:2], replace(p[2], spi=b"\1\2\3")), BAD_SPI, ""),
