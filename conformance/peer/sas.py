@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.ikev1.events import Role
 from conformance.ipsec.ip import Protocol
+from conformance.ipsec.replay import ReplayWindow
 from conformance.ipsec.sad import Bundle, Mode, SecurityAssociation, Selector, UdpEncapsulation
+from conformance.ipsec.transforms import ENCRYPTION
 
 if TYPE_CHECKING:
     from conformance.ikev1.config import Identification
     from conformance.ikev1.events import ChildInstalled, IsakmpEstablished, Protection
 
+_PROTECTION = ("protocol", "spi_in", "spi_out", "cipher", "integrity", "compression")
+"""What is told of each protocol of a bundle, outermost first."""
 _MODES: dict[str, Mode] = {"tunnel": "tunnel", "transport": "transport"}
 _PROTOCOLS = {"ah": Protocol.AH, "esp": Protocol.ESP, "ipcomp": Protocol.IPCOMP}
 _NAMES = {number: name for name, number in _PROTOCOLS.items()}
@@ -53,23 +57,35 @@ def install(agreed: ChildInstalled, local: IPv4Address, remote: IPv4Address) -> 
     """The pair between two outer addresses; ValueError where the data plane cannot carry it."""
     if agreed.non_ike_marker:
         raise ValueError("ESP on port 500, behind eight zeros, is not carried")
-    here, there = network_of(agreed.local_selector), network_of(agreed.remote_selector)
+    here, there = agreed.local_selector, agreed.remote_selector
     inward = {
         "direction": "in",
         "source": remote,
         "destination": local,
-        "selector": Selector(there, here),
+        "selector": _selector(there, here),
     }
     outward = {
         "direction": "out",
         "source": local,
         "destination": remote,
-        "selector": Selector(here, there),
+        "selector": _selector(here, there),
     }
     protections = agreed.protections
     inbound = Bundle(tuple(_sa(agreed, one, inward, _inbound(one)) for one in protections))
     outbound = Bundle(tuple(_sa(agreed, one, outward, _outbound(one)) for one in protections))
     return ChildSas(agreed, inbound, outbound)
+
+
+def _selector(source: Identification, destination: Identification) -> Selector:
+    ends = network_of(source), network_of(destination)
+    return Selector(*ends, source.protocol or destination.protocol, source.port, destination.port)
+
+
+def _replay(one: Protection) -> ReplayWindow | None:
+    """Nothing can tell replays where nothing is authenticated (RFC 4303 3.4.3)."""
+    cipher = ENCRYPTION.get(one.cipher)
+    authentic = one.integrity != "none" or bool(cipher and cipher.icv_size)
+    return ReplayWindow() if authentic else None
 
 
 def _sa(
@@ -83,6 +99,7 @@ def _sa(
         cipher=one.cipher,
         integrity=one.integrity,
         compression=one.compression,
+        replay=_replay(one),
         esn=agreed.esn and one.protocol != "ipcomp",
         udp=_udp(agreed, ends["direction"]) if in_udp else None,
         **ends,
@@ -141,6 +158,10 @@ def child_facts(child: ChildSas) -> dict[str, Any]:
         "udp_encapsulation": agreed.udp_encapsulation,
         "original_addresses": list(agreed.original_addresses),
         "peer_replay_detection": agreed.peer_replay_detection,
+        "esn": agreed.esn,
+        "protections": [
+            {name: getattr(one, name) for name in _PROTECTION} for one in agreed.protections
+        ],
     }
 
 
