@@ -30,9 +30,7 @@ class Host:
     inner: IPv4Address
     """The address inside tunnels."""
     sad: Sad
-    send_datagram: Callable[[bytes, Address], None]
-    """Sends a datagram of IKE, from the port that it belongs to."""
+    send_from_ike_port: Callable[[bytes, Address], None]
+    send_from_natt_port: Callable[[bytes, Address], None]
     send_packet: Callable[[bytes, IPv4Address], None]
     """Sends a whole IPv4 packet; raises OSError."""
-    send_in_udp: Callable[[bytes, Address], None]
-    """Sends ESP from the NAT-T port."""

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from conformance.peer.host import Address
 
 
+NON_IKE_MARKER = bytes(8)
+"""In front of ESP on IKE's port, where IKE has a cookie (draft-ietf-ipsec-udp-encaps-01)."""
+
+
 class Content(Enum):
     """What a datagram on the port can be."""
 
@@ -34,9 +38,14 @@ def content_of(datagram: bytes) -> Content:
     return Content.IKE if datagram.startswith(NON_ESP_MARKER) else Content.ESP
 
 
-def belongs_here(datagram: bytes) -> bool:
-    """Whether a datagram of the endpoint leaves from this port, not from that of IKE."""
-    return content_of(datagram) is not Content.ESP
+def belongs_here(datagram: bytes, address: Address, ike_port: int) -> bool:
+    """Whether a datagram of the endpoint leaves from this port, not from that of IKE.
+
+    A keepalive does where IKE has gone there, which the drafts 00 and 01 never do.
+    """
+    if content_of(datagram) is Content.KEEPALIVE:
+        return address[1] != ike_port
+    return content_of(datagram) is Content.IKE
 
 
 def carries_fragment(datagram: bytes) -> bool:

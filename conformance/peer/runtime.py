@@ -18,7 +18,7 @@ from conformance.peer.facts import (
 from conformance.peer.history import History
 from conformance.peer.host import CommandError
 from conformance.peer.log import describe_event
-from conformance.peer.natt_port import Content, carries_fragment, content_of
+from conformance.peer.natt_port import Content, belongs_here, carries_fragment, content_of
 from conformance.peer.timer import Timer
 
 if TYPE_CHECKING:
@@ -90,7 +90,9 @@ class Runtime(ABC):
                 self.note(KeepaliveSent(address))
             elif carries_fragment(data):
                 self.note(FragmentSent(address, len(data)))
-            self.host.send_datagram(data, address)
+            here = belongs_here(data, address, self.settings.remote_port)
+            send = self.host.send_from_natt_port if here else self.host.send_from_ike_port
+            send(data, address)
         self._drain()
         self._timer.arm()
         self.wake()

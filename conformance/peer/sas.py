@@ -55,8 +55,6 @@ def network_of(selector: Identification) -> IPv4Network:
 
 def install(agreed: ChildInstalled, local: IPv4Address, remote: IPv4Address) -> ChildSas:
     """The pair between two outer addresses; ValueError where the data plane cannot carry it."""
-    if agreed.non_ike_marker:
-        raise ValueError("ESP on port 500, behind eight zeros, is not carried")
     here, there = agreed.local_selector, agreed.remote_selector
     inward = {
         "direction": "in",

@@ -12,7 +12,7 @@ from conformance.ipsec.engine import AuditEvent, DataPlane
 from conformance.peer.connection import Connection
 from conformance.peer.host import CommandError, Host
 from conformance.peer.log import describe_drop
-from conformance.peer.natt_port import Content, belongs_here, content_of
+from conformance.peer.natt_port import NON_IKE_MARKER, Content, content_of
 from conformance.peer.sockets import IKE_PORT, NATT_PORT, RawSockets, UdpSocket
 
 if TYPE_CHECKING:
@@ -91,9 +91,9 @@ class ReferencePeer:
             ike.port,
             self.inner,
             self._plane.sad,
-            lambda data, address: (natt if belongs_here(data) else ike).send(data, address),
-            self._send_packet,
+            ike.send,
             natt.send,
+            self._send_packet,
         )
         connection = Connection(settings, host)
         for old in list(self.connections.values()):
@@ -125,6 +125,12 @@ class ReferencePeer:
         return next((one for one in connections if str(one.settings.remote) == remote), None)
 
     def _receive_ike(self, data: bytes, address: Address) -> None:
+        if data.startswith(NON_IKE_MARKER):
+            self._receive_in_udp(data.removeprefix(NON_IKE_MARKER), address)
+        else:
+            self._feed(data, address)
+
+    def _feed(self, data: bytes, address: Address) -> None:
         connection = self._with(address[0])
         if connection is None:
             _log.warning("ignored %d octets of %s: no connection with it", len(data), address)
@@ -134,10 +140,13 @@ class ReferencePeer:
     def receive_natt(self, data: bytes, address: Address) -> None:
         """Take a datagram that came to port 4500 (RFC 3948 2)."""
         if content_of(data) is Content.ESP:
-            source = IPv4Address(address[0]), address[1]
-            self._accept(self._plane.inbound_datagram(data, source, self.address), via=address)
+            self._receive_in_udp(data, address)
         else:
-            self._receive_ike(data, address)
+            self._feed(data, address)
+
+    def _receive_in_udp(self, esp: bytes, address: Address) -> None:
+        source = IPv4Address(address[0]), address[1]
+        self._accept(self._plane.inbound_datagram(esp, source, self.address), via=address)
 
     def _receive_packet(self, packet: bytes) -> None:
         """Take a whole packet with AH or ESP in it."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from conformance.ipsec.engine import AuditEvent, DataPlane
 from conformance.ipsec.ip import Ipv4Packet
 from conformance.peer.host import CommandError
-from conformance.peer.natt_port import UdpPath
+from conformance.peer.natt_port import NON_IKE_MARKER, UdpPath
 from conformance.peer.pinger import Pinger
 from conformance.peer.sas import ChildSas, install
 
@@ -96,7 +96,7 @@ class Traffic:
             return
         _log.debug("sending %s > %s", inner.source, inner.destination)
         try:
-            self._leave(sent)
+            self._leave(sent, child)
         except OSError as error:
             _log.warning("cannot send %d octets: %s", len(sent.wire), error)
             return
@@ -109,11 +109,15 @@ class Traffic:
         self._identification = self._identification % 0xFFFF + 1
         return replace(inner, identification=self._identification)
 
-    def _leave(self, sent: Protected) -> None:
+    def _leave(self, sent: Protected, child: ChildSas) -> None:
         if sent.datagram is None:
             self._host.send_packet(sent.wire, self._remote)
-        elif self.path.address is not None:
-            self._host.send_in_udp(sent.datagram, self.path.address)
+        elif self.path.address is None:
+            _log.warning("cannot send in UDP before the remote was heard")
+        elif child.agreed.non_ike_marker:
+            self._host.send_from_ike_port(NON_IKE_MARKER + sent.datagram, self.path.address)
+        else:
+            self._host.send_from_natt_port(sent.datagram, self.path.address)
 
     def receive(self, accepted: Accepted) -> None:
         """Take a packet that came out of one of the inbound SAs."""

@@ -16,7 +16,14 @@ import pytest
 from conformance.ikev1.events import Role
 from conformance.ikev1.message import NON_ESP_MARKER
 from conformance.ikev1.natt import KEEPALIVE, NATT_PORT
-from conformance.peer.natt_port import Content, UdpPath, carries_fragment, content_of
+from conformance.peer.natt_port import (
+    NON_IKE_MARKER,
+    Content,
+    UdpPath,
+    belongs_here,
+    carries_fragment,
+    content_of,
+)
 from conformance.peer.requests import Configure, Ping, read_request
 from conformance.peer.server import ReferencePeer
 from conformance.peer.sockets import UdpSocket
@@ -174,6 +181,79 @@ def test_everything_floats_to_port_4500() -> None:
             (child,) = alice.connection.traffic.children.values()
             assert child.agreed.udp_encapsulation
             assert child.agreed.role is Role.INITIATOR
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("flavour", ["draft-00", "draft-01"])
+def test_the_first_drafts_stay_on_the_port_of_ike(flavour: str) -> None:
+    """ESP stands behind a marker of eight zeros there (draft-ietf-ipsec-udp-encaps-01)."""
+
+    async def scenario() -> None:
+        async with two_peers() as (alice, bob):
+            policy = {"flavours": [flavour], "keepalive": 0.1}
+            alice.configure(bob, nat_traversal=policy | {"force": True})
+            bob.configure(alice, nat_traversal=policy)
+            outcome = await alice.connection.initiate(5)
+            assert outcome["established"], outcome
+            await eventually(lambda: bob.connection.traffic.children)
+            for end in (alice, bob):
+                assert await end.connection.traffic.ping(PING) == (2, 2)
+                assert not end.raw.packets
+                port, last = end.ports.sent[-1]
+                assert port == 0
+                assert last.startswith(NON_IKE_MARKER) or last == KEEPALIVE
+            await eventually(lambda: bob.told("KeepaliveReceived"))
+            assert {port for port, _ in alice.ports.sent} == {0}
+
+    asyncio.run(scenario())
+
+
+def test_keepalives_leave_from_where_ike_goes() -> None:
+    assert belongs_here(KEEPALIVE, ("a", 4500), 500)
+    assert belongs_here(KEEPALIVE, ("a", 33333), 500)
+    assert not belongs_here(KEEPALIVE, ("a", 500), 500)
+
+
+@pytest.mark.parametrize(
+    "phase2",
+    [{"mode": "transport"}, {"protocol": "esp+ipcomp"}],
+    ids=str,
+)
+def test_whatever_begins_with_esp_goes_in_udp(phase2: dict[str, Any]) -> None:
+    async def scenario() -> None:
+        async with two_peers() as (alice, bob):
+            second = {"cipher": "aes128", "integrity": "sha256", "mode": "tunnel"} | phase2
+            for end, other in ((alice, bob), (bob, alice)):
+                own, far = f"{end.peer.address}/32", f"{other.peer.address}/32"
+                if second["mode"] == "tunnel":
+                    own, far = f"{end.peer.inner}/32", f"{other.peer.inner}/32"
+                end.configure(
+                    other,
+                    phase2=second,
+                    local_selector=own,
+                    remote_selector=far,
+                    nat_traversal={"force": end is alice},
+                )
+            outcome = await alice.connection.initiate(5)
+            assert outcome["established"], outcome
+            await eventually(lambda: bob.connection.traffic.children)
+            assert await alice.connection.traffic.ping(PING) == (2, 2)
+            assert len(alice.ports.of(Content.ESP)) == 2
+            assert not alice.raw.packets
+
+    asyncio.run(scenario())
+
+
+def test_ah_cannot_go_in_udp_and_that_is_said() -> None:
+    async def scenario() -> None:
+        async with two_peers() as (alice, bob):
+            second = {"cipher": "none", "integrity": "sha256", "mode": "tunnel", "protocol": "ah"}
+            alice.configure(bob, nat_traversal={"force": True}, phase2=second)
+            bob.configure(alice, phase2=second)
+            outcome = await alice.connection.initiate(2)
+            assert not outcome["established"]
+            assert outcome["failure"]
 
     asyncio.run(scenario())
 
