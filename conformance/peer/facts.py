@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 from conformance.ikev1.config import Identification
 from conformance.ikev1.constants import ExchangeType, NotifyType, Protocol
 from conformance.ikev1.errors import Divergence
-from conformance.ikev1.events import ConfigurationReceived
 from conformance.ikev1.payloads import Notification
 from conformance.ipsec.engine import AuditEvent
-from conformance.peer.values import read_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,10 +109,7 @@ def event_fact(event: Event | PeerEvent) -> Fact:
 
 
 def _fields(value: Any) -> Fact:
-    told = {one.name: _plain(getattr(value, one.name)) for one in fields(value) if one.repr}
-    if isinstance(value, ConfigurationReceived):
-        told["settings"] = [[name, read_value(name, octets)] for name, octets in value.values]
-    return told
+    return {one.name: _plain(getattr(value, one.name)) for one in fields(value) if one.repr}
 
 
 def _plain(value: Any) -> Any:

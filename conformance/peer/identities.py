@@ -10,15 +10,21 @@ from conformance.ikev1.errors import LocalError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
+def _kind_and_value(text: str) -> tuple[str, str]:
+    kind, _, value = text.partition(":")
+    return kind, value
+
+
 _FORMS: dict[str, Callable[[str], Identification]] = {
     "ipv4": Identification.ipv4_addr,
     "subnet": Identification.selector,
     "fqdn": Identification.fqdn,
     "user-fqdn": Identification.user_fqdn,
     "key-id": lambda text: Identification.key_id(bytes.fromhex(text)),
+    "dn": Identification.dn,
+    "gn": lambda text: Identification.general_name(*_kind_and_value(text)),
 }
-if hasattr(Identification, "dn"):
-    _FORMS["dn"] = Identification.dn
 ANY = "any"
 """Whoever has the key."""
 

@@ -12,8 +12,9 @@ from conformance.crypto.certificates import Certificate
 from conformance.ikev1.config import Phase1Proposal, Phase2Proposal
 from conformance.ikev1.credentials import Credentials
 from conformance.ikev1.policies import ModeConfigPolicy, XauthPolicy
+from conformance.ikev1.policies import XauthRound as Round
+from conformance.ikev1.settings import write_setting
 from conformance.peer.fields import Fields, build, said
-from conformance.peer.values import write_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +111,32 @@ _READERS: dict[str, Callable[[bytes], object]] = {
 }
 
 
+class XauthRound(Fields, frozen=True, kw_only=True):
+    """One question of the gateway (draft-beaulieu-ike-xauth-02 5 and 6.2)."""
+
+    asks: tuple[str, ...] = ("xauth-user-name", "xauth-user-password")
+    """Attribute names; none may stay unanswered."""
+    kind: str = "generic"
+    challenge: str = ""
+    message: str = ""
+    """What the user is to read."""
+    expects: dict[str, str] = msgspec.field(default_factory=dict)
+    """What answers must have, by attribute name; a password is judged by the users."""
+
+    def __repr__(self) -> str:
+        return f"XauthRound({self.asks})"
+
+    def round(self) -> Round:
+        """As an endpoint takes it; raises LocalError."""
+        return Round(
+            self.asks,
+            self.kind,
+            self.challenge.encode(),
+            self.message.encode(),
+            tuple((name, value.encode()) for name, value in self.expects.items()),
+        )
+
+
 class Xauth(Fields, frozen=True, kw_only=True):
     """Extended authentication, as the user or as the gateway (draft-beaulieu-ike-xauth-02)."""
 
@@ -129,6 +156,8 @@ class Xauth(Fields, frozen=True, kw_only=True):
     """Gateway: whether phase 1 is enough, so that only the status is told."""
     verdict: str = ""
     """Gateway: what the user is to read with the status."""
+    rounds: tuple[XauthRound, ...] = ()
+    """Gateway: questions one after the other; none for one of name and password."""
 
     def __repr__(self) -> str:
         return f"Xauth({self.user!r}, ...)"
@@ -142,7 +171,9 @@ class Xauth(Fields, frozen=True, kw_only=True):
         }
         users = tuple((name.encode(), secret.encode()) for name, secret in self.users.items())
         answers = tuple((name, value.encode()) for name, value in self.answers.items())
-        return build(XauthPolicy, said(self, **octets, users=users, answers=answers))
+        rounds = tuple(one.round() for one in self.rounds)
+        read = octets | {"users": users, "answers": answers, "rounds": rounds}
+        return build(XauthPolicy, said(self, **read))
 
 
 class ModeConfig(Fields, frozen=True, kw_only=True):
@@ -159,5 +190,5 @@ class ModeConfig(Fields, frozen=True, kw_only=True):
 
     def policy(self) -> ModeConfigPolicy:
         """As an endpoint takes it; LocalError for a name or value that is none."""
-        values = tuple((name, write_value(name, text)) for name, text in self.values)
+        values = tuple((name, write_setting(name, text)) for name, text in self.values)
         return build(ModeConfigPolicy, {"push": self.push} | said(self, values=values))

@@ -15,7 +15,6 @@ from conformance.ikev1.policies import DpdPolicy, LifetimePolicy, NatPolicy
 from conformance.peer.fields import Fields, build, said
 from conformance.peer.identities import read_identity
 from conformance.peer.requests import Configure, read_request
-from conformance.peer.values import read_value, write_value
 
 ADDRESS = IPv4Address("192.0.2.1")
 FIRST = {"cipher": "aes128", "hash": "sha256", "group": "ecp256"}
@@ -91,6 +90,8 @@ IDENTITIES: list[tuple[str, int, bytes]] = [
     ("fqdn:gw.example", IdType.FQDN, b"gw.example"),
     ("user-fqdn:joe@gw.example", IdType.USER_FQDN, b"joe@gw.example"),
     ("key-id:00ff", IdType.KEY_ID, b"\0\xff"),
+    ("dn:CN=gw", IdType.DER_ASN1_DN, bytes.fromhex("300d310b300906035504030c026777")),
+    ("gn:dns:gw", IdType.DER_ASN1_GN, b"\x82\2gw"),
 ]
 
 
@@ -112,38 +113,15 @@ def test_our_own_identity_is_a_definite_one() -> None:
         settings(local_id="any").config(ADDRESS)
 
 
-VALUES: list[tuple[str, str, str]] = [
-    ("ip4-address", "10.9.0.1", "0a090001"),
-    ("ip4-netmask", "255.255.255.0", "ffffff00"),
-    ("ip4-subnet", "10.9.0.0/16", "0a090000ffff0000"),
-    ("address-expiry", "3600", "00000e10"),
-    ("application-version", "a gateway", "612067617465776179"),
-    ("unity-save-password", "1", "0001"),
-    ("unity-split-include", "10.9.0.0/16", "0a090000ffff0000000000000000"),
-    ("ip4-dns", "", ""),
-    ("unity-firewall-type", "hex:00ff", "00ff"),
-]
-
-
-@pytest.mark.parametrize(("name", "text", "octets"), VALUES, ids=str)
-def test_configuration_values(name: str, text: str, octets: str) -> None:
-    assert write_value(name, text).hex() == octets
-    assert read_value(name, bytes.fromhex(octets)) == text
-
-
-@pytest.mark.parametrize(
-    ("name", "octets", "text"),
-    [
-        ("ip4-address", "0a0900", "hex:0a0900"),
-        ("unity-banner", "1b5b324a", "hex:1b5b324a"),
-        ("unity-banner", "ff", "hex:ff"),
-        ("ip4-subnet", "0a090000ff00ff00", "hex:0a090000ff00ff00"),
-        ("no such name", "01", "hex:01"),
-    ],
-)
-def test_values_out_of_form_are_hexadecimal(name: str, octets: str, text: str) -> None:
-    """As is whatever could do harm on a terminal."""
-    assert read_value(name, bytes.fromhex(octets)) == text
+def test_values_of_mode_config_are_written_by_their_kind() -> None:
+    values = [["ip4-address", "10.9.0.1"], ["unity-banner", "hello"], ["ip4-dns", ""]]
+    policy = settings(mode_config={"gateway": True, "values": values}).config(ADDRESS).mode_config
+    assert policy is not None
+    assert policy.values == (
+        ("ip4-address", b"\x0a\x09\0\1"),
+        ("unity-banner", b"hello"),
+        ("ip4-dns", b""),
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,7 +130,7 @@ def test_values_out_of_form_are_hexadecimal(name: str, octets: str, text: str) -
         ("ip4-adress", "10.9.0.1"),
         ("ip4-address", "here"),
         ("unity-pfs", "70000"),
-        ("ip4-dns", "hex:0"),
+        ("unity-firewall-type", "0"),
     ],
 )
 def test_values_that_cannot_be_written(name: str, text: str) -> None:
@@ -194,3 +172,26 @@ def test_the_core_is_told_what_was_said() -> None:
         build(Core, said(Said(needed=1, later=(1,))))
     with pytest.raises(LocalError, match="needed is needed"):
         build(Core, {"other": "x"})
+
+
+def test_a_gateway_may_ask_in_rounds() -> None:
+    rounds = [
+        {"asks": ["xauth-user-name"]},
+        {"asks": ["xauth-passcode"], "message": "your token", "expects": {"xauth-passcode": "7"}},
+    ]
+    given = settings(xauth={"rounds": rounds, "tries": 2, "verdict": "welcome"})
+    policy = given.config(ADDRESS).xauth
+    assert policy is not None
+    assert [one.asks for one in policy.questions] == [("xauth-user-name",), ("xauth-passcode",)]
+    assert policy.rounds[1].expects == (("xauth-passcode", b"7"),)
+    assert (policy.tries, policy.verdict) == (2, b"welcome")
+    assert "7" not in repr(given.xauth)
+    with pytest.raises(LocalError, match="asked for with a message"):
+        settings(xauth={"rounds": [{"asks": ["xauth-answer"]}]}).config(ADDRESS)
+
+
+def test_a_user_needs_no_certificate_of_its_own_in_hybrid_authentication() -> None:
+    credentials = settings(credentials={"require_crl": True}).config(ADDRESS).credentials
+    assert credentials is not None
+    assert credentials.private_key is None
+    assert credentials.require_crl
