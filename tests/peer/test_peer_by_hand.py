@@ -281,6 +281,23 @@ def test_an_assigned_address_is_used(net: Net) -> None:
     talk(net)
 
 
+def test_an_assigned_address_is_negotiated_for(net: Net) -> None:
+    """A road warrior: the gateway's one host may be anywhere, until it is told where it is."""
+    values = 'values = [["ip4-address", "10.1.0.99"]]\nuse_address = true\n'
+    gateway = "[mode_config]\ngateway = true\n" + values
+    host = (
+        '[tun]\nname = "t%d"\n[mode_config]\ngateway = false\nuse_address = true\n'
+        'values = [["ip4-address", ""]]\n'
+    )
+    bob = net.peer(2, "respond", config=TUN + 'routes = ["10.1.0.0/24"]\n' + gateway)
+    bob.wait_for("Waiting")
+    alice = net.peer(1, "initiate", config=host)
+    (child,) = alice.wait_for("ChildInstalled")
+    assert child["local_selector"] == "IPV4-ADDR 10.1.0.99"
+    bob.wait_for("ChildInstalled")
+    talk(net)
+
+
 def test_a_ping_and_out(net: Net) -> None:
     """Without any device: the peer answers, and everything is deleted again."""
     bob = net.peer(2, "respond", "--once")
