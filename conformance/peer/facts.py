@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from ipaddress import IPv4Address
@@ -115,10 +116,10 @@ def _fields(value: Any) -> Fact:
 def _plain(value: Any) -> Any:
     if type(value) in _FORMS:
         return _FORMS[type(value)](value)
-    if isinstance(value, (tuple, list)):
-        return [_plain(one) for one in value]
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(one) for one in value]
     if is_dataclass(value):
         return _fields(value)
     return value

@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from conformance.ikev1.events import Role
 from conformance.ikev1.message import NON_ESP_MARKER
 from conformance.ikev1.natt import KEEPALIVE, NATT_PORT
+from conformance.peer.facts import event_fact
+from conformance.peer.log import describe_event
 from conformance.peer.natt_port import (
     NON_IKE_MARKER,
     Content,
@@ -31,7 +34,9 @@ from conformance.peer.sockets import UdpSocket
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from conformance.ikev1.events import Event
     from conformance.peer.connection import Connection
+    from conformance.peer.facts import PeerEvent
 
 NETWORK = f"127.{os.getpid() >> 8 & 0x7F | 0x80}.{os.getpid() & 0xFF}"
 """Of this process alone, so that port 4500 is free on every machine."""
@@ -316,6 +321,29 @@ def test_a_nat_between_the_peers_is_found_and_passed() -> None:
             assert address[1] != NATT_PORT
             assert bob.connection.terminate() == 2
             await eventually(lambda: not alice.connection.isakmp)
+
+    asyncio.run(scenario())
+
+
+def test_every_event_fits_into_json_and_a_line() -> None:
+    """Also messages, whose lines are made when somebody reads them; and no key is told."""
+    told: list[str] = []
+
+    def tell(event: Event | PeerEvent) -> None:
+        told.append(describe_event(event))
+        told.append(msgspec.json.encode(event_fact(event)).decode())
+
+    async def scenario() -> None:
+        async with two_peers() as (alice, bob):
+            for end, other in ((alice, bob), (bob, alice)):
+                end.configure(other, nat_traversal={"force": end is alice})
+                end.connection.listeners.append(tell)
+            assert (await alice.connection.initiate(5))["established"]
+            await eventually(lambda: bob.connection.traffic.children)
+            keys = alice.connection.keys
+            secrets = [one["encryption_key"] for one in keys["ike"] + keys["esp"]]
+            assert not [one for one in secrets for line in told if one in line]
+            assert [one for one in told if one.startswith("sent MAIN-MODE")]
 
     asyncio.run(scenario())
 
