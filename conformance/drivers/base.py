@@ -68,14 +68,14 @@ class Connection:
     psk: str = field(repr=False)
     credentials: Credentials | None
     """What this end proves itself with; None where the PSK does."""
-    crl: bytes | None
-    """The authority's revocation list, DER; None where nobody looks at one."""
     seed: int
     """What the reference peer's randomness derives from."""
     ike_lifetime: int = 28800
     """Seconds."""
     child_lifetime: int = 3600
     """Seconds."""
+    crl: bytes | None = None
+    """The authority's revocation list, DER; None where nobody looks at one."""
 
     @property
     def tunnel(self) -> bool:
