@@ -82,15 +82,20 @@ def _tuples(space: Space, strength: int) -> Iterator[Tuple]:
 def _fits(entry: Tuple, space: Space) -> bool:
     """Whether some combination of ``space`` holds ``entry``; only excluded factors matter."""
     fixed = dict(entry)
-    open_names = sorted(
-        {name for exclusion in space.exclusions for name in exclusion.when} - set(fixed)
-    )
-    for levels in product(*(space.levels[name] for name in open_names)):
-        candidate = fixed | dict(zip(open_names, levels, strict=True))
-        if not any(_applies(exclusion, candidate) for exclusion in space.exclusions):
-            return True
-    return False
+    concerned = {name for exclusion in space.exclusions for name in exclusion.when}
+    return _completes(fixed, sorted(concerned - set(fixed)), space)
+
+
+def _completes(candidate: Mapping[str, str], names: Sequence[str], space: Space) -> bool:
+    """Whether levels of ``names`` can be added to ``candidate`` without exclusion."""
+    if any(_applies(exclusion, candidate) for exclusion in space.exclusions):
+        return False
+    if not names:
+        return True
+    name, rest = names[0], names[1:]
+    levels = space.levels[name]
+    return any(_completes({**candidate, name: level}, rest, space) for level in levels)
 
 
 def _applies(exclusion: Exclusion, candidate: Mapping[str, str]) -> bool:
-    return all(candidate[name] in levels for name, levels in exclusion.when.items())
+    return all(candidate.get(name) in levels for name, levels in exclusion.when.items())
