@@ -71,6 +71,14 @@ CONSTRAINTS: tuple[Exclusion, ...] = (
         source="draft-dukes-ike-mode-cfg-02 3",
     ),
     Exclusion(
+        when={
+            "fragmentation": ("yes",),
+            "auth": ("psk", "xauth-init-psk", "xauth-resp-psk", "hybrid-init-rsa-sig"),
+        },
+        reason="An end without a certificate has no message that needs fragments.",
+        source="[MS-IKEE] 3.3",
+    ),
+    Exclusion(
         when={"nat": ("initiator",), "mode": ("transport",)},
         reason="The lab's ping cannot tell the two ends of the translation apart.",
         source="RFC 3948 5.2",

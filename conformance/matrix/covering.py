@@ -38,6 +38,11 @@ class Space:
         """How many combinations there are before exclusions."""
         return prod(len(levels) for levels in self.levels.values())
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the exclusions leave no combination at all."""
+        return not _fits((), self)
+
 
 def covering_array(
     space: Space, strength: int, seed: int, presets: Sequence[Combination] = ()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from conformance.errors import UserError
-from conformance.matrix.constraints import CONSTRAINTS
+from conformance.matrix.constraints import CONSTRAINTS, first_exclusion
 from conformance.matrix.covering import Space, covering_array, missing_tuples
 from conformance.matrix.factors import (
     FACTORS,
@@ -77,11 +77,14 @@ def make_plan(
 
     ``restrictions`` narrows factors to some of their levels, ``wide`` takes the rare levels in,
     ``limit`` keeps the first rows.
-    UserError for an unknown peer, a limit below one or a strength other than 2 or 3.
+    UserError for an unknown peer, a limit below one, a strength other than 2 or 3, or levels of
+    which no combination can stand.
     """
     _check_numbers(strength, limit)
     columns = tuple(_pairings(manifests, peers, pairings))
     space = Space(all_levels(wide=wide) | dict(restrictions or {}), CONSTRAINTS)
+    if space.is_empty:
+        raise _nothing_left(space)
     common = [_common_space(space, manifests[a], manifests[b]) for a, b in columns]
     rows = tuple(_rows(space, common, strength, seed)[:limit])
     cells = tuple(make_cell(manifests, pair, row) for row in rows for pair in columns)
@@ -177,6 +180,15 @@ def _rows(space: Space, common: Iterable[Space], strength: int, seed: int) -> li
             rows += made[len(known) :]
             _check_complete(rows, part, strength)
     return _topped_up(rows, space, seed)
+
+
+def _nothing_left(space: Space) -> UserError:
+    excluded = first_exclusion(plain_combination(space.levels), space.exclusions)
+    reason, factors = (excluded.reason, excluded.when) if excluded else ("", space.levels)
+    return UserError(
+        f"no combination is left of these levels: {reason}".rstrip(": "),
+        f"Name levels that can stand together, with --factor: {', '.join(factors)}.",
+    )
 
 
 def _check_complete(rows: Sequence[Combination], space: Space, strength: int) -> None:
