@@ -125,14 +125,15 @@ class Authority:
     ) -> bytes:
         """A revocation list in DER that names certificates (DER), good between two times from now.
 
-        A list that ends before now is out of date.
+        A list that ends before now is out of date. Its number grows with the time that it begins.
         """
+        begin = self._now + validity[0]
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self._certificate.subject)
-            .last_update(self._now + validity[0])
+            .last_update(begin)
             .next_update(self._now + validity[1])
-            .add_extension(x509.CRLNumber(x509.random_serial_number()), critical=False)
+            .add_extension(x509.CRLNumber(int(begin.timestamp())), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
                 critical=False,

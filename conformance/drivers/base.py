@@ -155,6 +155,8 @@ class Driver(ABC):
     def __init__(self, peer: str, container: Container) -> None:
         self.peer = peer
         self.container = container
+        self.restarts = 0
+        """How often it was restarted on purpose: then its log and process begin anew."""
         self.name = str(container.name)
         """The container's name; control sockets and logs are named after it."""
 

@@ -42,8 +42,8 @@ LIBEXEC = "/usr/libexec/ipsec"
 NSS = "sql:/var/lib/ipsec/nss"
 """The database that ``ipsec initnss`` made."""
 
-START = 20.0
-"""Seconds that pluto gets to answer whack."""
+START, STOP = 20.0, 3
+"""Seconds that pluto gets to answer whack, and to end."""
 
 IKE_NEWEST = re.compile(r"IKE(?:v1)? algorithm newest: ([A-Z0-9_]+)-([A-Z0-9_]+)-([A-Z0-9_]+)")
 ESP_NEWEST = re.compile(r"(?:ESP|AH) algorithm newest: [^;\n]+; pfsgroup=(\S+)")
@@ -67,8 +67,11 @@ class LibreswanDriver(DaemonDriver):
 
     def open(self) -> None:
         """Open the shell and wait until pluto answers whack."""
-        super().open()
         self._imported: set[str] = set()
+        self._connect()
+
+    def _connect(self) -> None:
+        super().open()
         if not poll(lambda: self._whack("--briefstatus").status == 0, START):
             raise DriverError(f"{self.name}: pluto does not answer whack")
 
@@ -125,13 +128,20 @@ class LibreswanDriver(DaemonDriver):
         self._imported.add(credentials.name)
 
     def _import_crl(self, crl: bytes) -> None:
-        """Put a revocation list into the database, in the place of any older one."""
+        """Put a revocation list into the database, in the place of any older one.
+
+        NSS looks for a newer one every ten minutes only (lib/certdb/crl.c), so pluto starts anew.
+        """
         path = SHARED / f"{self.name}.crl"
         path.write_bytes(crl)
         command = ["crlutil", "-I", "-d", NSS, "-i", str(path), "-B"]
         done = self.shell.run(command)
         if done.status != 0:
             raise DriverError(f"{self.name}: crlutil: {done.output.strip()}")
+        self.close()
+        self.container.restart(timeout=STOP)
+        self.restarts += 1
+        self._connect()
 
     def initiate(self, connection: Connection, timeout: float) -> Attempt:
         """``whack --initiate``, which reports each state until the child stands or all is over."""

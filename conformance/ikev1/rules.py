@@ -102,16 +102,16 @@ MAIN_MODE = (
     #
     Rule(_R, "enc", _KE_NEXT, _CLEAR, (),   _KE_ID, _ENC_MAY, mm.answer_key_exchange, _PROOF_NEXT),
     Rule(_I, "enc", _KE_NEXT, _CLEAR, (),   _KE_ID, _KE_MAY,  mm.send_proof,          _PROOF_NEXT),
-    Rule(_R, "enc", _PROOF_NEXT, _CRYPT, _HASH, (), _ID_MAY,  mm.answer_proof,        _DONE),
-    Rule(_I, "enc", _PROOF_NEXT, _CRYPT, _HASH, (), _ID_MAY,  mm.finish,              _DONE),
+    Rule(_R, "enc", _PROOF_NEXT, _CRYPT, (), _HASH, _ID_MAY,  mm.answer_proof,        _DONE),
+    Rule(_I, "enc", _PROOF_NEXT, _CRYPT, (), _HASH, _ID_MAY,  mm.finish,              _DONE),
     #
     #  HDR, [ HASH(1), ] <Ni_b>Pubkey_r, <KE_b>Ke_i, <IDii_b>Ke_i, [<<Cert-I_b>Ke_i]  -->
     #                               <--    HDR, <Nr_b>PubKey_i, <KE_b>Ke_r, <IDir_b>Ke_r
     #
     Rule(_R, "rev", _KE_NEXT, _CLEAR, (),   _KE_ID, _ENC_MAY, mm.answer_key_exchange, _PROOF_NEXT),
     Rule(_I, "rev", _KE_NEXT, _CLEAR, (),   _KE_ID, _KE_MAY,  mm.send_proof,          _PROOF_NEXT),
-    Rule(_R, "rev", _PROOF_NEXT, _CRYPT, _HASH, (), _ID_MAY,  mm.answer_proof,        _DONE),
-    Rule(_I, "rev", _PROOF_NEXT, _CRYPT, _HASH, (), _ID_MAY,  mm.finish,              _DONE),
+    Rule(_R, "rev", _PROOF_NEXT, _CRYPT, (), _HASH, _ID_MAY,  mm.answer_proof,        _DONE),
+    Rule(_I, "rev", _PROOF_NEXT, _CRYPT, (), _HASH, _ID_MAY,  mm.finish,              _DONE),
 )
 """Identity protection."""
 
@@ -124,7 +124,7 @@ AGGRESSIVE = (
     #  role  auth   state        flag     first  required     optional handler        next
     Rule(_R, None,  _SA_NEXT,    _CLEAR,  _SA,   _KE_ID,      _ENC_MAY, am.answer_all, _PROOF_NEXT),
     Rule(_I, "psk", _SA_NEXT,    _CLEAR,  _SA,   _KE_ID_HASH, _KE_MAY, am.confirm,    _DONE),
-    Rule(_R, "psk", _PROOF_NEXT, _EITHER, _HASH, (),          _PROOF_MAY, am.finish,     _DONE),
+    Rule(_R, "psk", _PROOF_NEXT, _EITHER, (),    _HASH,       _PROOF_MAY, am.finish,     _DONE),
     #
     #                         <--   HDR, SA, KE, Nr, IDir, [ CERT, ] SIG_R
     #  HDR, [ CERT, ] SIG_I   -->
@@ -136,7 +136,7 @@ AGGRESSIVE = (
     #  HDR, HASH_I            -->
     #
     Rule(_I, _HI,   _SA_NEXT,    _CLEAR,  _SA,   _KE_ID_SIG,  _KE_MAY, am.confirm,    _DONE),
-    Rule(_R, _HI,   _PROOF_NEXT, _EITHER, _HASH, (),          _PROOF_MAY, am.finish,     _DONE),
+    Rule(_R, _HI,   _PROOF_NEXT, _EITHER, (),    _HASH,       _PROOF_MAY, am.finish,     _DONE),
     #
     #                         <--   HDR, SA, KE, Nr, IDir, HASH_R
     #  HDR, [ CERT, ] SIG_I   -->
@@ -149,9 +149,9 @@ AGGRESSIVE = (
     #  HDR, HASH_I            -->
     #
     Rule(_I, "enc", _SA_NEXT,    _CLEAR,  _SA,   _KE_ID_HASH, _KE_MAY, am.confirm,    _DONE),
-    Rule(_R, "enc", _PROOF_NEXT, _EITHER, _HASH, (),          _PROOF_MAY, am.finish,     _DONE),
+    Rule(_R, "enc", _PROOF_NEXT, _EITHER, (),    _HASH,       _PROOF_MAY, am.finish,     _DONE),
     Rule(_I, "rev", _SA_NEXT,    _CLEAR,  _SA,   _KE_ID_HASH, _KE_MAY, am.confirm,    _DONE),
-    Rule(_R, "rev", _PROOF_NEXT, _EITHER, _HASH, (),          _PROOF_MAY, am.finish,     _DONE),
+    Rule(_R, "rev", _PROOF_NEXT, _EITHER, (),    _HASH,       _PROOF_MAY, am.finish,     _DONE),
 )
 """Three messages, without identity protection but with public key encryption."""
 

@@ -239,11 +239,14 @@ class CellRun:
             self.initiator.driver.reach_over(self._translator, self._wire_addresses[1])
 
     def _configure(self, end: End) -> bool:
+        restarts = end.driver.restarts
         try:
             end.driver.configure(end.connection)
         except ConfigurationRefusedError as refusal:
             end.attempt = Attempt(established=False, failure=str(refusal))
             return False
+        if end.driver.restarts > restarts:
+            end.begin()
         end.configured = True
         return True
 
