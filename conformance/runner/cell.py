@@ -188,8 +188,8 @@ class CellRun:
         messages = dissect(
             packets, self.cell.combination["cipher"], self.cell.combination["hash"], self._ike_keys
         )
-        observation = self._observation(packets, messages)
         self._unproven += unproven(self.cell.combination, messages, *self._wire_addresses)
+        observation = self._observation(packets, messages)
         evidence = CellEvidence(
             self.cell, self.ends, packets, messages, (self._ike_keys, self._esp_keys)
         )

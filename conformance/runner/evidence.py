@@ -57,5 +57,6 @@ class CellEvidence:
         return {"transcript": TRANSCRIPT, "capture": CAPTURE, **logs, **keys}
 
     def _transcript(self) -> str:
-        address = self._ends[0].connection.local.address
+        # Behind a NAT the capture has the initiator's packets as the responder sees them.
+        address = self._ends[1].connection.remote.address
         return ladder(self._cell.initiator, self._cell.responder, rungs(self._messages, address))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from conformance.drivers.methods import METHODS
 from conformance.ikev1.constants import ExchangeType, NotifyType
+from conformance.ikev1.mode_config import NUMBERS
+from conformance.ikev1.payloads import Configuration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
     Check = Callable[[Sequence[WireMessage], str, str], str | None]
     """Messages, address of the initiator, address of the responder -> what is missing."""
+
+
+XAUTH = {number for name, number in NUMBERS.items() if name.startswith("xauth-")}
+"""The attributes of XAUTH; what else a Transaction exchange carries is Mode Config."""
 
 
 def _answered_dpd(messages: Sequence[WireMessage], *ends: str) -> str | None:
@@ -30,7 +36,8 @@ def _answered_dpd(messages: Sequence[WireMessage], *ends: str) -> str | None:
         asked, answered = (asker, NotifyType.R_U_THERE), (answerer, NotifyType.R_U_THERE_ACK)
         if asked in notified and answered in notified:
             return None
-    return None if _closed(messages) else "no R-U-THERE that was answered"
+    closed = _closed(messages, ExchangeType.INFORMATIONAL)
+    return None if closed else "no R-U-THERE that was answered"
 
 
 def _fragmented(messages: Sequence[WireMessage], *ends: str) -> str | None:
@@ -39,16 +46,28 @@ def _fragmented(messages: Sequence[WireMessage], *ends: str) -> str | None:
 
 
 def _configured(messages: Sequence[WireMessage], *_: str) -> str | None:
-    return _transaction(messages, "Mode Config")
+    return _transaction(messages, "Mode Config", of_user=False)
 
 
 def _asked_user(messages: Sequence[WireMessage], *_: str) -> str | None:
-    return _transaction(messages, "XAUTH")
+    return _transaction(messages, "XAUTH", of_user=True)
 
 
-def _transaction(messages: Sequence[WireMessage], what: str) -> str | None:
-    found = any(message.header.exchange is ExchangeType.TRANSACTION for message in messages)
-    return None if found else f"no Transaction exchange, so no {what}"
+def _transaction(messages: Sequence[WireMessage], what: str, *, of_user: bool) -> str | None:
+    """XAUTH and Mode Config share an exchange: their attributes tell which one it was."""
+    passed = [one for one in messages if one.header.exchange is ExchangeType.TRANSACTION]
+    if not passed:
+        return f"no Transaction exchange, so no {what}"
+    read = [one.message for one in passed if one.message]
+    found = {
+        attribute.type in XAUTH
+        for message in read
+        for configuration in message.all(Configuration)
+        for attribute in configuration.attributes
+    }
+    if of_user in found or _closed(passed, ExchangeType.TRANSACTION):
+        return None
+    return f"no {what} in the Transaction exchanges"
 
 
 def _port_changed(messages: Sequence[WireMessage], *_: str) -> str | None:
@@ -89,10 +108,10 @@ def unproven(
     return tuple(f"{factor}={level}: {missing}" for factor, level, missing in found if missing)
 
 
-def _closed(messages: Sequence[WireMessage]) -> bool:
-    """Whether encrypted Informationals passed that no key opens; between two plutos, for one."""
+def _closed(messages: Sequence[WireMessage], exchange: ExchangeType) -> bool:
+    """Whether encrypted messages of it passed that no key opens; between two plutos, for one."""
     return any(
-        message.header.exchange is ExchangeType.INFORMATIONAL
+        message.header.exchange is exchange
         and message.header.encrypted
         and message.message is None
         and not message.retransmission

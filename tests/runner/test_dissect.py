@@ -13,20 +13,31 @@ from conformance.crypto.dh import GROUPS
 from conformance.ikev1.config import Config, Identification, Phase1Proposal, Phase2Proposal
 from conformance.ikev1.endpoint import Endpoint
 from conformance.ikev1.events import IsakmpEstablished
-from conformance.ikev1.policies import NewGroupPolicy
+from conformance.ikev1.fragments import split
+from conformance.ikev1.message import NON_ESP_MARKER
+from conformance.ikev1.policies import FragmentationPolicy, NatPolicy, NewGroupPolicy
 from conformance.ipsec.ip import Ipv4Packet
 from conformance.record.transcript import ladder
 from conformance.record.wireshark import IkeKey
 from conformance.runner.capture import Packet, pcapng_of
-from conformance.runner.dissect import NO_KEY, WireMessage, dissect
+from conformance.runner.dissect import (
+    NO_KEY,
+    Datagram,
+    WireMessage,
+    dissect,
+    ike_datagrams,
+    udp_of,
+)
 from conformance.runner.wire import deletes_seen, rungs, wire_notifies
 
 A, B = "10.77.0.11", "10.77.0.12"
 
 
-def packet(time: float, source: str, destination: str, data: bytes) -> Packet:
+def packet(
+    time: float, source: str, destination: str, data: bytes, ports: tuple[int, int] = (500, 500)
+) -> Packet:
     """A datagram from port 500 to port 500 as a captured Ethernet frame."""
-    udp = struct.pack(">HHHH", 500, 500, 8 + len(data), 0) + data
+    udp = struct.pack(">HHHH", *ports, 8 + len(data), 0) + data
     ip = Ipv4Packet(IPv4Address(source), IPv4Address(destination), 17, udp)
     return Packet(time, bytes(12) + b"\x08\x00" + ip.build())
 
@@ -44,7 +55,9 @@ def endpoint(
         local_selector=Identification.ipv4_addr(local),
         remote_selector=Identification.ipv4_addr(remote),
     )
-    return Endpoint(config, (remote, 500), random=random.Random(local).randbytes)
+    return Endpoint(
+        config, (remote, 500), random=random.Random(local).randbytes, local=(local, 500)
+    )
 
 
 def converse(one: Endpoint, other: Endpoint, now: float) -> list[Packet]:
@@ -53,9 +66,9 @@ def converse(one: Endpoint, other: Endpoint, now: float) -> list[Packet]:
     while moved:
         moved = False
         for sender, receiver, ends in ((one, other, (A, B)), (other, one, (B, A))):
-            for data, _ in sender.datagrams_to_send(now):
-                packets.append(packet(now + len(packets) / 1000, *ends, data))
-                receiver.receive_datagram(data, (ends[0], 500), now)
+            for data, (_, port) in sender.datagrams_to_send(now):
+                packets.append(packet(now + len(packets) / 1000, *ends, data, (port, port)))
+                receiver.receive_datagram(data, (ends[0], port), now)
                 moved = True
     return packets
 
@@ -134,6 +147,110 @@ def test_other_exchanges_are_opened(options: dict[str, Any]) -> None:
     messages = dissect(packets, "aes128", "sha256", keys)
     assert len(messages) == len(packets)
     assert [message.trouble for message in messages] == [""] * len(packets)
+
+
+def opened(packets: list[Packet], keys: list[IkeKey]) -> list[WireMessage]:
+    """The plain handshake's messages."""
+    return dissect(packets, "aes128", "sha256", keys)
+
+
+SMALL = FragmentationPolicy(size=100)
+
+
+def test_fragments_make_messages_again() -> None:
+    """A handshake in small pieces is read as the whole one is, and each piece is counted."""
+    whole = opened(*handshake())
+    packets, keys = handshake(fragmentation=SMALL)
+    messages = opened(packets, keys)
+    assert types(messages)[2:] == types(whole)[2:]
+    assert len(packets) > len(messages)
+    assert sum(message.fragments for message in messages) == len(packets)
+    assert {m.source for m in messages if m.fragments > 1} == {A, B}
+    assert deletes_seen(messages) is True
+
+
+@pytest.mark.parametrize(
+    ("order", "counts"),
+    [
+        ([0, 1, 2], [3]),
+        ([2, 0, 1], [3]),
+        ([0, 1], []),
+        ([1, 2], []),
+        ([0, 1, 2, 0, 1, 2], [3, 3]),
+    ],
+    ids=["in-order", "shuffled", "without-the-last", "without-the-first", "twice"],
+)
+def test_a_message_is_there_with_its_last_missing_fragment(
+    order: list[int], counts: list[int]
+) -> None:
+    """What comes again is told as a retransmission, also in fragments."""
+    parts = three_parts()
+    messages = dissect([parts[at] for at in order], "aes128", "sha256", [])
+    assert len(parts) == 3
+    assert [message.fragments for message in messages] == counts
+    assert [message.retransmission for message in messages] == [False, True][: len(counts)]
+
+
+def three_parts() -> list[Packet]:
+    """One message in three fragments."""
+    (first, *_), _ = handshake()
+    data = first.ip[28:]
+    room = FragmentationPolicy(size=36 + -(-len(data) // 3))
+    return [packet(0.0, A, B, part) for part in split(data, 9, room)]
+
+
+def test_fragments_of_two_ends_do_not_mix() -> None:
+    mine = three_parts()
+    theirs = [packet(0.0, B, A, one.ip[28:]) for one in mine]
+    mixed = [one for both in zip(mine, theirs, strict=True) for one in both]
+    messages = dissect(mixed[:-1], "aes128", "sha256", [])
+    assert [(message.source, message.fragments) for message in messages] == [(A, 3)]
+
+
+def test_ike_beside_esp_on_port_4500_is_read() -> None:
+    """Where both float, all after message 4 goes there, and opens as it does on port 500."""
+    nat = NatPolicy(flavours=("rfc",), force=True)
+    packets, keys = handshake(nat_traversal=nat)
+    messages = dissect(packets, "aes128", "sha256", keys)
+    assert [message.floated for message in messages] == [False] * 4 + [True] * 7
+    assert [message.trouble for message in messages] == [""] * 11
+    assert types(messages)[4:] == [
+        *("ID HASH", "ID HASH"),
+        *("HASH SA NONCE ID ID NAT-OA NAT-OA", "HASH SA NONCE ID ID NAT-OA NAT-OA", "HASH"),
+        *("HASH D", "HASH D"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ports", "data", "read"),
+    [
+        ((500, 500), b"ike", (b"ike", False)),
+        ((500, 1024), b"ike", (b"ike", False)),
+        ((1024, 500), b"ike", (b"ike", False)),
+        ((4500, 4500), NON_ESP_MARKER + b"ike", (b"ike", True)),
+        ((31337, 4500), NON_ESP_MARKER + b"ike", (b"ike", True)),
+        ((4500, 4500), b"\0\0\0\1esp", None),
+        ((4500, 4500), b"\xff", None),
+        ((4500, 4500), b"", None),
+        ((53, 53), b"ike", None),
+    ],
+)
+def test_what_is_ike_on_either_port(
+    ports: tuple[int, int], data: bytes, read: tuple[bytes, bool] | None
+) -> None:
+    """The marker parts IKE from ESP and from keepalives (RFC 3948 2.2 and 2.3)."""
+    expected = [Datagram(1.5, A, read[0], floated=read[1])] if read else []
+    assert list(ike_datagrams([packet(1.5, A, B, data, ports)])) == expected
+
+
+@pytest.mark.parametrize(
+    ("protocol", "payload", "read"),
+    [(17, bytes(8), bytes(8)), (17, bytes(7), b""), (6, bytes(20), b""), (50, bytes(20), b"")],
+)
+def test_udp_is_known_from_what_is_not(protocol: int, payload: bytes, read: bytes) -> None:
+    whole = Ipv4Packet(IPv4Address(A), IPv4Address(B), protocol, payload).build()
+    assert udp_of(whole) == read
+    assert udp_of(whole[:19]) == b""
 
 
 def test_the_delete_is_seen() -> None:
