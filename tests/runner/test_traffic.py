@@ -1,0 +1,189 @@
+"""What a capture shows of the traffic, under every protection that a cell can ask for."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from conformance.crypto.random import seeded_random
+from conformance.drivers import Connection, Host
+from conformance.ipsec.engine import DataPlane, Protected
+from conformance.ipsec.icmp import IcmpEcho, IcmpType
+from conformance.ipsec.ip import Ipv4Packet, Protocol
+from conformance.ipsec.sad import Bundle, SecurityAssociation, Selector, UdpEncapsulation
+from conformance.matrix.factors import all_levels, plain_combination
+from conformance.record.wireshark import EspKey
+from conformance.runner.capture import Packet
+from conformance.runner.traffic import PROTOCOLS, read_traffic
+
+if TYPE_CHECKING:
+    from conformance.ipsec.sad import Mode
+    from conformance.record import Traffic
+
+ALICE = Host("10.77.0.14", "10.78.14.1", "10.78.14.0/24")
+BOB = Host("10.77.0.11", "10.78.11.1", "10.78.11.0/24")
+NAT = "10.77.0.254"
+NAMES = {number: name for name, number in PROTOCOLS.items()}
+LARGE = bytes(400)
+"""What is worth compressing."""
+SMALL = b"ping"
+
+
+def connection(mode: str) -> Connection:
+    """The initiator's view."""
+    combination = plain_combination(all_levels()) | {"mode": mode}
+    return Connection("c1", "initiator", ALICE, BOB, combination, "secret", None, 7)
+
+
+def one_sa(protocol: int, mode: Mode, udp: UdpEncapsulation | None, **ends: Any) -> Any:
+    """One SA of a bundle; IPComp has no keys, AH no cipher."""
+    ciphers = {
+        Protocol.ESP: {"cipher": "aes128", "encryption_key": bytes(16)},
+        Protocol.AH: {},
+        Protocol.IPCOMP: {"compression": "deflate"},
+    }[Protocol(protocol)]
+    secured = {"integrity": "sha256", "integrity_key": bytes(32)}
+    return SecurityAssociation(
+        spi={50: 0x5050, 51: 0x5151, 108: 0x6C6C}[protocol] + (ends["direction"] == "in"),
+        mode=mode,
+        protocol=protocol,
+        udp=udp if protocol == Protocol.ESP else None,
+        **ciphers,
+        **({} if protocol == Protocol.IPCOMP else secured),
+        **ends,
+    )
+
+
+class Tunnel:
+    """One way of the pair, with the packets that go it and the keys that open them."""
+
+    def __init__(
+        self, way: str, protocols: tuple[int, ...], mode: Mode, *, nat: bool = False
+    ) -> None:
+        alice = replace(ALICE, address=NAT) if nat else ALICE
+        self.ends = (alice, BOB) if way == "forward" else (BOB, alice)
+        inner = [one.inner_address if mode == "tunnel" else one.address for one in self.ends]
+        self.inner = [IPv4Address(one) for one in inner]
+        outer = [IPv4Address(one.address) for one in self.ends]
+        selector = Selector(*(IPv4Network(f"{one}/32") for one in self.inner))
+        udp = UdpEncapsulation() if nat else None
+        last = len(protocols) - 1
+        self.sas = Bundle(
+            tuple(
+                one_sa(
+                    protocol,
+                    mode if place == last else "transport",
+                    udp,
+                    source=outer[0],
+                    destination=outer[1],
+                    direction="out",
+                    selector=selector,
+                )
+                for place, protocol in enumerate(protocols)
+            )
+        )
+        self.kind = IcmpType.ECHO if way == "forward" else IcmpType.ECHO_REPLY
+
+    @property
+    def keys(self) -> list[EspKey]:
+        """As the ends tell them."""
+        return [
+            EspKey(
+                protocol=NAMES[Protocol(sa.protocol)],
+                mode=sa.mode,
+                source=str(sa.source),
+                destination=str(sa.destination),
+                spi=sa.spi,
+                cipher=sa.cipher,
+                key=sa.encryption_key,
+                integrity=sa.integrity,
+                integrity_key=sa.integrity_key,
+            )
+            for sa in self.sas.sas
+        ]
+
+    def clear(self, data: bytes = SMALL) -> bytes:
+        """The echo message that belongs here, without protection."""
+        echo = IcmpEcho(self.kind, 1, 1, data).build()
+        return Ipv4Packet(*self.inner, Protocol.ICMP, echo).build()
+
+    def wire(self, data: bytes = SMALL) -> bytes:
+        """The same, protected."""
+        plane = DataPlane(seeded_random("traffic"))
+        plane.sad.add(self.sas)
+        sent = plane.outbound(Ipv4Packet.parse(self.clear(data)))
+        assert isinstance(sent, Protected), sent
+        if sent.datagram is None:
+            return sent.wire
+        udp = struct.pack(">HHHH", 4500, 4500, 8 + len(sent.datagram), 0) + sent.datagram
+        outer = (IPv4Address(one.address) for one in self.ends)
+        return Ipv4Packet(*outer, 17, udp).build()
+
+
+def read(mode: str, keys: list[EspKey], *packets: bytes, initiator: str = ALICE.address) -> Traffic:
+    captured = [Packet(0.0, bytes(12) + b"\x08\x00" + ip) for ip in packets]
+    return read_traffic(captured, connection(mode), (initiator, BOB.address), keys, (2, 2))
+
+
+PROTECTIONS = [
+    (Protocol.ESP,),
+    (Protocol.AH,),
+    (Protocol.ESP, Protocol.IPCOMP),
+    (Protocol.AH, Protocol.ESP),
+    (Protocol.AH, Protocol.ESP, Protocol.IPCOMP),
+]
+
+
+@pytest.mark.parametrize("mode", ["tunnel", "transport"])
+@pytest.mark.parametrize("protocols", PROTECTIONS, ids=lambda one: "+".join(p.name for p in one))
+@pytest.mark.parametrize("data", [SMALL, LARGE], ids=["small", "large"])
+def test_traffic_counts_under_every_protection(
+    protocols: tuple[int, ...], mode: Mode, data: bytes
+) -> None:
+    """Seen and opened both ways; without keys it is seen alone, and none of it went in clear."""
+    there, back = (Tunnel(way, protocols, mode) for way in ("forward", "backward"))
+    wire = [there.wire(data), back.wire(data), there.wire(data)]
+    found = read(mode, there.keys + back.keys, *wire)
+    assert (found.forward_seen, found.backward_seen) == (2, 1)
+    assert (found.forward_decrypted, found.backward_decrypted) == (2, 1)
+    assert (found.cleartext_seen, found.reason) == (0, "2 echo requests sent, 2 answered")
+    blind = read(mode, [], *wire)
+    assert (blind.forward_seen, blind.forward_decrypted, blind.cleartext_seen) == (2, 0, 0)
+    assert f"SPI {there.sas.outer.spi:#010x}" in blind.reason
+
+
+@pytest.mark.parametrize("protocols", PROTECTIONS, ids=lambda one: "+".join(p.name for p in one))
+def test_a_changed_octet_is_not_counted_as_opened(protocols: tuple[int, ...]) -> None:
+    """The last octet is of the ICV, or covered by one."""
+    there = Tunnel("forward", protocols, "tunnel")
+    wire = there.wire()
+    found = read("tunnel", there.keys, wire[:-1] + bytes((wire[-1] ^ 1,)))
+    assert (found.forward_seen, found.forward_decrypted) == (1, 0)
+
+
+def test_esp_in_udp_counts_from_where_the_translator_sends_it() -> None:
+    there, back = (Tunnel(way, (50,), "tunnel", nat=True) for way in ("forward", "backward"))
+    wire = [there.wire(), back.wire()]
+    keys = there.keys + back.keys
+    found = read("tunnel", keys, *wire, initiator=NAT)
+    assert (found.forward_decrypted, found.backward_decrypted) == (1, 1)
+    assert read("tunnel", keys, *wire).forward_seen == 0
+
+
+@pytest.mark.parametrize("mode", ["tunnel", "transport"])
+def test_echoes_in_clear_are_counted(mode: Mode) -> None:
+    there, back = (Tunnel(way, (50,), mode) for way in ("forward", "backward"))
+    found = read(mode, there.keys, there.clear(), back.clear())
+    assert (found.cleartext_seen, found.forward_seen, found.backward_seen) == (2, 0, 0)
+
+
+def test_what_answers_in_the_wrong_direction_is_not_what_was_sent() -> None:
+    """An echo request opened on the way back is no reply."""
+    back = Tunnel("backward", (50,), "tunnel")
+    back.kind = IcmpType.ECHO  # a peer that sends what does not belong there
+    found = read("tunnel", back.keys, back.wire())
+    assert (found.backward_seen, found.backward_decrypted) == (1, 0)
