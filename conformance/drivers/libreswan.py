@@ -50,6 +50,8 @@ ESP_NEWEST = re.compile(r"(?:ESP|AH) algorithm newest: [^;\n]+; pfsgroup=(\S+)")
 NOTIFY = re.compile(r"\b([A-Z]+(?:_[A-Z]+)+)\b")
 UNANSWERED = re.compile(r"initial (?:Main|Aggressive) Mode message .*?but (.*)")
 """How pluto refuses, in its log alone, what none of its connections allows."""
+UNTRUSTED = re.compile(r"NSS: ERROR: (.*)")
+"""How it refuses a certificate; the peer hears of it in a notify that it cannot yet take."""
 STATE = re.compile(r"#\d+: ")
 STATUS = (f"{LIBEXEC}/whack", "--status")
 LOGGED_AUTH = re.compile(r"IKE SA established \{auth=(\w+)")
@@ -187,8 +189,8 @@ class LibreswanDriver(DaemonDriver):
         kernel.flush(self.shell, connection)
 
     def outcome(self, connection: Connection, log: str) -> Attempt:
-        """As for any peer; that pluto did not answer a first message stands in its log."""
-        refused = UNANSWERED.findall(log)
+        """As for any peer; what pluto did not answer, and why, stands in its log."""
+        refused = [*UNANSWERED.findall(log), *UNTRUSTED.findall(log)]
         return replace(super().outcome(connection, log), failure=refused[-1] if refused else None)
 
     def _status(self, connection: Connection) -> str:
