@@ -56,8 +56,8 @@ CONSTRAINTS: tuple[Exclusion, ...] = (
         source="RFC 2409 5.4",
     ),
     Exclusion(
-        when={"auth": _WITHOUT_KEY, "fragmentation": ("yes",)},
-        reason="Without a certificate no message is too large for one datagram.",
+        when={"auth": (*_WITHOUT_KEY, "hybrid-init-rsa-sig"), "fragmentation": ("yes",)},
+        reason="Without a certificate no message of an end is too large for one datagram.",
         source="[MS-IKEE] 3.3",
     ),
     Exclusion(
@@ -69,14 +69,6 @@ CONSTRAINTS: tuple[Exclusion, ...] = (
         when={"mode_config": ("pull", "push"), "mode": ("transport",)},
         reason="An address that is given serves inside a tunnel.",
         source="draft-dukes-ike-mode-cfg-02 3",
-    ),
-    Exclusion(
-        when={
-            "fragmentation": ("yes",),
-            "auth": ("psk", "xauth-init-psk", "xauth-resp-psk", "hybrid-init-rsa-sig"),
-        },
-        reason="An end without a certificate has no message that needs fragments.",
-        source="[MS-IKEE] 3.3",
     ),
     Exclusion(
         when={"nat": ("initiator",), "mode": ("transport",)},

@@ -78,6 +78,9 @@ CERTIFIED = {
     "leftsendcert": "always",
     "leftrsasigkey": "%cert",
     "rightrsasigkey": "%cert",
+    "leftca": "%same",
+    "rightca": "%any",
+    "sendca": "none",
 }
 USER = {"leftxauthclient": "yes", "leftusername": "road", "rightxauthserver": "yes"}
 ASKING = {"leftxauthserver": "yes", "rightxauthclient": "yes", "xauthby": "file"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from conformance.drivers.strongswan_config import (
     ANY,
     address_pool,
     connection_section,
+    further_certificates,
     shared_secrets,
 )
 from conformance.matrix.factors import FACTORS
@@ -203,6 +205,34 @@ def test_behind_a_nat_the_secret_is_found_by_address_and_by_identity(
     """Charon looks a secret up by the address it sees before it knows the identity."""
     (secret,) = shared_secrets(make_connection("responder", nat="initiator"))
     assert secret["owners"] == sorted([ALICE, BOB, NAT])
+
+
+@pytest.mark.parametrize(
+    ("auth", "crl", "loaded", "strict"),
+    [
+        ("psk", None, [], False),
+        ("rsa-sig", None, ["chain"], False),
+        ("rsa-sig", b"crl", ["chain", "crl"], True),
+    ],
+)
+def test_chains_and_revocations_are_loaded_beside_the_connection(
+    make_connection: MakeConnection,
+    auth: str,
+    crl: bytes | None,
+    loaded: list[str],
+    *,
+    strict: bool,
+) -> None:
+    """Where there is a revocation list, nobody passes whom it does not speak of."""
+    plain = make_connection(auth=auth)
+    own = plain.credentials and replace(plain.credentials, chain=(b"chain",))
+    connection = replace(plain, credentials=own, crl=crl)
+    kinds = {"chain": ("X509", "CA"), "crl": ("X509_CRL", "NONE")}
+    assert further_certificates(connection) == [
+        {"type": kinds[name][0], "flag": kinds[name][1], "data": name.encode()} for name in loaded
+    ]
+    remote = connection_section(connection)["remote"]
+    assert remote.get("revocation") == ("strict" if strict else None)
 
 
 @pytest.mark.parametrize("way", ["none", "pull", "push"])

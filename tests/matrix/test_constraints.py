@@ -35,6 +35,8 @@ AH = {"protocol": "ah", "esp_cipher": "none"}
         ({"mode_config": "push"}, None),
         ({"mode_config": "pull", "mode": "transport"}, "draft-dukes-ike-mode-cfg-02 3"),
         ({"mode_config": "push", "mode": "transport"}, "draft-dukes-ike-mode-cfg-02 3"),
+        ({"certificates": "revoked"}, "RFC 2409 5.4"),
+        ({"certificates": "chain", "auth": "rsa-sig"}, None),
         ({"fragmentation": "yes"}, "[MS-IKEE] 3.3"),
         ({"fragmentation": "yes", "auth": "hybrid-init-rsa-sig"}, "[MS-IKEE] 3.3"),
         ({"fragmentation": "yes", "auth": "rsa-sig"}, None),
@@ -142,7 +144,7 @@ def test_a_role_that_is_none_is_told(tmp_path: Path, line: str, message: str) ->
     ("texts", "message", "hint"),
     [
         (["protocol=ah"], "AH encrypts nothing.", "protocol, esp_cipher"),
-        (["fragmentation=yes"], "needs fragments.", "fragmentation, auth"),
+        (["fragmentation=yes"], "too large for one datagram.", "auth, fragmentation"),
         (["mode_config=pull", "mode=transport"], "inside a tunnel.", "mode_config, mode"),
     ],
 )

@@ -27,7 +27,7 @@ def test_the_factors_are_those_of_the_architecture() -> None:
     assert names == [
         "exchange", "auth", "cipher", "hash", "group", "pfs",
         "protocol", "esp_cipher", "esp_integrity", "mode", "family",
-        "mode_config", "fragmentation", "nat", "event",
+        "certificates", "mode_config", "fragmentation", "nat", "event",
     ]  # fmt: skip
     text = ARCHITECTURE.read_text("utf-8").partition("| factor |")[2].partition("\n\n")[0]
     rows = [line.split("|")[1] for line in text.splitlines()[2:]]
@@ -43,6 +43,7 @@ def test_the_plain_combination_names_the_smoke_cell() -> None:
     ("levels", "end"),
     [
         ({"family": "ipv6"}, "-family_ipv6"),
+        ({"certificates": "chain"}, "-certificates_chain"),
         ({"mode_config": "pull"}, "-mode_config_pull"),
         ({"fragmentation": "yes"}, "-fragmentation_yes"),
         ({"nat": "initiator"}, "-nat_initiator"),

@@ -24,6 +24,7 @@ def good() -> Observation:
             "esp_integrity": "sha256",
             "mode": "tunnel",
             "family": "ipv4",
+            "certificates": "leaf",
             "mode_config": "none",
             "fragmentation": "no",
             "nat": "none",

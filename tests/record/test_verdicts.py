@@ -59,6 +59,10 @@ def traffic(seen: Observation, **changes: int) -> Observation:
     return replace(seen, traffic=replace(seen.traffic, **changes))
 
 
+def revoked(seen: Observation) -> Observation:
+    return replace(seen, combination=seen.combination | {"certificates": "revoked"})
+
+
 Case: TypeAlias = "tuple[str, Callable[[Observation], Observation], Verdict, str, str | None]"
 
 HASH_R = Divergence(
@@ -70,6 +74,16 @@ CASES: list[Case] = [
     ("error", lambda o: replace(o, error="vici closed"), Verdict.ERROR, "vici closed", None),
     ("not-alive", lambda o: bare(o, alive=False), Verdict.FAIL, "did not answer any more", None),
     ("cleartext", lambda o: traffic(o, cleartext_seen=2), Verdict.FAIL, "2 packets", None),
+    ("accepted-forbidden", revoked, Verdict.FAIL,
+     "the responder accepted a revoked certificate", LIBRESWAN),
+    ("accepted-forbidden", lambda o: revoked(at(o, "responder", child=None)), Verdict.FAIL,
+     "the responder accepted a revoked certificate", LIBRESWAN),
+    ("refused-as-due", lambda o: revoked(bare(o, **refused("AUTHENTICATION-FAILED"))),
+     Verdict.PASS, "a revoked certificate was refused: AUTHENTICATION-FAILED", None),
+    ("refused-as-due", lambda o: revoked(at(bare(o), "responder", failure="it is revoked")),
+     Verdict.PASS, "was refused: it is revoked", None),
+    ("timeout", lambda o: revoked(bare(o, timed_out=True)), Verdict.INCONCLUSIVE,
+     "time ran out", None),
     ("undeclared-refused", lambda o: bare(o, undeclared=(CLAIM,), **refused()),
      Verdict.UNSUPPORTED, f"not claimed ({CLAIM}) and refused: NO-PROPOSAL-CHOSEN", None),
     ("undeclared-refused", lambda o: bare(o, undeclared=(CLAIM,), timed_out=True, **refused()),

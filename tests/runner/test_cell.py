@@ -22,6 +22,7 @@ from conformance.resources import peers_root
 from conformance.runner.capture import Packet
 from conformance.runner.cell import CellRun, Settings, Station
 from conformance.runner.events import EVENTS
+from conformance.runner.issued import Papers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -155,9 +156,8 @@ def run(
     """The record and the files of one cell."""
     combination = plain_combination(all_levels()) | levels
     cell = make_cell(load_manifests(peers_root()), PEERS, combination)
-    settings = Settings(
-        seed=1, psk="secret", timeout=1.0, translator=NAT, credentials=lambda *_: None
-    )
+    issued: Any = SimpleNamespace(papers=lambda *_: Papers(None, None))
+    settings = Settings(seed=1, psk="secret", timeout=1.0, translator=NAT, issued=issued)
     stations = [Station(doll, doll.host, "1") for doll in (alice, bob)]
     return CellRun(cell, *stations, captured(packets), settings).run()
 
