@@ -161,7 +161,7 @@ def test_tunnels_hide_lengths(size: int, make_pair: MakePair, make_inner: MakeIn
     assert len(transport.wire(make_inner("transport", bytes(size)))) < len(wire)
 
 
-@pytest.mark.covers("feature:tfc", by="self")
+@pytest.mark.covers("feature:dummy", "feature:tfc", by="self")
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("around", [[], [{"protocol": 51}]], ids=["esp", "ah+esp"])
 def test_dummy_packets_use_up_a_number_and_nothing_else(
