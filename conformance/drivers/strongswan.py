@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import vici
@@ -41,6 +42,10 @@ KA = re.compile(rf"encryption key Ka => \d+ bytes[^\n]*\n((?:[^\n]*{_DUMP}[^\n]*
 HEX_LINE = re.compile(rf"{_DUMP}((?:[0-9A-F]{{2}} ?){{1,16}})")
 SIGNATURE = re.compile(r"authentication of '[^']*' with (\S+) successful")
 XAUTH = re.compile(r"XAuth authentication of '[^']*'( \(myself\))? successful")
+UNTRUSTED = re.compile(
+    r"\[(?:CFG|IKE)\](?: <[^>]*>)? (certificate was revoked.*|no trusted .* found.*)"
+)
+"""Why charon does not take a certificate; the other end is only told that it failed."""
 NOTIFY = re.compile(
     r"(?:received|generating|parsed) [^\n]*?\b([A-Z]+(?:_[A-Z]+)+)\b(?: error)? notify"
 )
@@ -79,6 +84,8 @@ class StrongswanDriver(DaemonDriver):
             self._command("load_shared", secret)
         for certificate in further_certificates(connection):
             self._command("load_cert", certificate)
+        if connection.crl:  # or charon would judge by a list that it has looked at before
+            self._command("flush_certs", {"type": "X509_CRL"})
         if connection.credentials is not None:
             loaded = self._command(
                 "load_key", {"type": "any", "data": connection.credentials.private_key}
@@ -104,6 +111,11 @@ class StrongswanDriver(DaemonDriver):
         notifies = tuple(dict.fromkeys(NOTIFY.findall("\n".join(said))))
         words = "; ".join([*said[-2:], error])
         return Attempt(False, words, timed_out="timed out" in error.lower(), notifies=notifies)
+
+    def outcome(self, connection: Connection, log: str) -> Attempt:
+        """As for any peer; why charon trusts no certificate stands in its log."""
+        refused = UNTRUSTED.findall(log)
+        return replace(super().outcome(connection, log), failure=refused[0] if refused else None)
 
     def held(self, connection: Connection, log: str) -> Held:
         """The ISAKMP SA as vici lists it, Ka as charon logged it, and the kernel's child SA."""
