@@ -21,10 +21,10 @@ matrix: system ## build the lab if need be, run the interop matrix, publish resu
 test: unit lab-test ## self-tests without a lab, then the lab tests
 
 unit: $(READY) ## self-tests alone: no lab, no root, under a minute
-	$(BIN)/pytest -m "not lab" $(ARGS)
+	$(BIN)/pytest -m "not lab" -n auto $(ARGS)
 
 coverage: $(READY) ## the self-tests again, measuring: branches of the protocol may not fall below 95 %
-	$(BIN)/pytest -m "not lab" --quiet --cov --cov-report=
+	$(BIN)/pytest -m "not lab" -n auto --quiet --cov --cov-report=
 	$(BIN)/coverage report --include='$(PROTOCOL)' --fail-under=95
 
 ikev1-coverage: system ## run every test, then write docs/ikev1-coverage.md of what they proved

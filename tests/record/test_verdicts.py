@@ -192,7 +192,9 @@ def test_every_rule_has_a_case() -> None:
     assert {case[0] for case in CASES} == {rule.name for rule in RULES}
 
 
-@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.verdict is Verdict.FAIL], ids=str)
+@pytest.mark.parametrize(
+    "rule", [pytest.param(rule, id=rule.name) for rule in RULES if rule.verdict is Verdict.FAIL]
+)
 def test_fails_rest_on_a_requirement_or_on_their_own_words(rule: Any) -> None:
     own_words = {"not-alive", "divergence", "disagreement", "gave-up", "unproven"}
     assert rule.requirement or rule.name in own_words
