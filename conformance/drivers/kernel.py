@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from conformance.drivers.kernel_names import CIPHERS, COMBINED, INTEGRITIES, PROTOCOLS
 from conformance.record.records import ChildSa
 from conformance.record.wireshark import EspKey
 
@@ -20,33 +21,18 @@ if TYPE_CHECKING:
 STATES = ("ip", "-s", "xfrm", "state")
 POLICIES = ("ip", "xfrm", "policy")
 
-CIPHERS = {
-    ("cbc(aes)", 16): "aes128",
-    ("cbc(aes)", 24): "aes192",
-    ("cbc(aes)", 32): "aes256",
-    ("cbc(des3_ede)", 24): "3des",
-}
-"""(kernel name, key octets) -> level of ``esp_cipher``."""
-
-INTEGRITIES = {
-    ("hmac(md5)", 96): "md5",
-    ("hmac(sha1)", 96): "sha1",
-    ("hmac(sha256)", 128): "sha256",
-    ("hmac(sha384)", 192): "sha384",
-    ("hmac(sha512)", 256): "sha512",
-}
-"""(kernel name, ICV bits) -> level of ``esp_integrity``."""
-
-PROTOCOLS = {"ah": "ah", "esp": "esp", "comp": "ipcomp"}
-"""The kernel's name -> the suite's, outermost first as they stand in a packet."""
-
 HEAD = re.compile(r"^src (?P<source>\S+) dst (?P<destination>\S+)", re.MULTILINE)
 PROTOCOL = re.compile(r"proto (?P<protocol>\S+) spi 0x(?P<spi>[0-9a-f]+)\S* .*mode (?P<mode>\S+)")
-CIPHER = re.compile(r"^\s+enc (?P<name>\S+) 0x(?P<key>[0-9a-f]+)", re.MULTILINE)
+CIPHER = re.compile(r"^[ \t]+enc (?P<name>\S+)(?: 0x(?P<key>[0-9a-f]+))?", re.MULTILINE)
+COMBINED_CIPHER = re.compile(
+    r"^\s+aead (?P<name>\S+) 0x(?P<key>[0-9a-f]+)(?: \(\d+ ?bits\))? (?P<bits>\d+)",
+    re.MULTILINE,
+)
 INTEGRITY = re.compile(
     r"^\s+auth-trunc (?P<name>\S+) 0x(?P<key>[0-9a-f]+)(?: \(\d+ ?bits\))? (?P<bits>\d+)",
     re.MULTILINE,
 )
+EXTENDED = re.compile(r"\bflag [^\n(]*\besn\b")
 COMPRESSION = re.compile(r"^\s+comp (?P<name>\S+)", re.MULTILINE)
 HARD_SECONDS = re.compile(r"expire add: soft \S+, hard (\d+)\(sec\)")
 PACKETS = re.compile(r"lifetime current:\s+\d+\(bytes\), (\d+)\(packets\)")
@@ -70,6 +56,7 @@ class State:
     cipher_key: str = field(repr=False)
     integrity: str
     integrity_key: str = field(repr=False)
+    esn: bool
     lifetime_seconds: int | None
     packets: int
 
@@ -81,12 +68,22 @@ def parse_states(text: str) -> list[State]:
     return [state for state in map(_parse_state, blocks) if state is not None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Algorithm:
+    """What a state has of one kind: the level and the key in hex."""
+
+    level: str = "none"
+    key: str = field(default="", repr=False)
+
+
+_NONE = _Algorithm()
+
+
 def _parse_state(block: str) -> State | None:
     head, protocol = HEAD.search(block), PROTOCOL.search(block)
-    cipher, integrity = CIPHER.search(block), INTEGRITY.search(block)
-    if not (head and protocol and (integrity or COMPRESSION.search(block))):
-        return None
-    if protocol["protocol"] not in PROTOCOLS:
+    cipher, integrity = _cipher(block), _integrity(block)
+    protects = (cipher, integrity) != (_NONE, _NONE) or COMPRESSION.search(block)
+    if not (head and protocol and protects) or protocol["protocol"] not in PROTOCOLS:
         return None
     hard, packets = HARD_SECONDS.search(block), PACKETS.search(block)
     return State(
@@ -95,15 +92,30 @@ def _parse_state(block: str) -> State | None:
         protocol=PROTOCOLS[protocol["protocol"]],
         spi=int(protocol["spi"], 16),
         mode=protocol["mode"],
-        cipher=_level(CIPHERS, cipher["name"], len(cipher["key"]) // 2) if cipher else "none",
-        cipher_key=cipher["key"] if cipher else "",
-        integrity=_level(INTEGRITIES, integrity["name"], int(integrity["bits"]))
-        if integrity
-        else "none",
-        integrity_key=integrity["key"] if integrity else "",
+        cipher=cipher.level,
+        cipher_key=cipher.key,
+        integrity=integrity.level,
+        integrity_key=integrity.key,
+        esn=bool(EXTENDED.search(block)),
         lifetime_seconds=int(hard[1]) if hard and int(hard[1]) else None,
         packets=int(packets[1]) if packets else 0,
     )
+
+
+def _cipher(block: str) -> _Algorithm:
+    if found := COMBINED_CIPHER.search(block):
+        size = (found["name"], len(found["key"]) // 2, int(found["bits"]))
+        return _Algorithm(COMBINED.get(size, "{}-{}-{}".format(*size)), found["key"])
+    if found := CIPHER.search(block):
+        key = found["key"] or ""
+        return _Algorithm(_level(CIPHERS, found["name"], len(key) // 2), key)
+    return _NONE
+
+
+def _integrity(block: str) -> _Algorithm:
+    if found := INTEGRITY.search(block):
+        return _Algorithm(_level(INTEGRITIES, found["name"], int(found["bits"])), found["key"])
+    return _NONE
 
 
 def _level(levels: dict[tuple[str, int], str], name: str, size: int) -> str:
@@ -170,6 +182,7 @@ def child_of(tables: str, connection: Connection, pfs: str | None) -> ChildSa | 
         mode="tunnel" if tunnels else inbound.mode,
         cipher=inbound.cipher,
         integrity=inbound.integrity,
+        esn="yes" if inbound.esn else "no",
         pfs=pfs,
         lifetime_seconds=inbound.lifetime_seconds,
         local_selector=local,
@@ -192,6 +205,7 @@ def keys_of(tables: str, connection: Connection) -> list[EspKey]:
             key=bytes.fromhex(state.cipher_key),
             integrity=state.integrity,
             integrity_key=bytes.fromhex(state.integrity_key),
+            esn=state.esn,
         )
         for state in states_of(tables, connection)
     ]

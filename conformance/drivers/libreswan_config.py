@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conformance.drivers.libreswan_names import AUTHBY, GROUPS, HASHES
+from conformance.drivers.libreswan_names import AUTHBY, ESP_CIPHERS, GROUPS, HASHES
 from conformance.drivers.methods import USER
 
 if TYPE_CHECKING:
@@ -51,8 +51,9 @@ def template_values(connection: Connection) -> dict[str, object]:
 def _phase_2(connection: Connection) -> str:
     levels = connection.combination
     algorithms = [HASHES[levels["esp_integrity"]]]
-    if levels["esp_cipher"] != "none":
-        algorithms.insert(0, levels["esp_cipher"])
+    cipher = levels["esp_cipher"]
+    if cipher != "none":
+        algorithms.insert(0, ESP_CIPHERS.get(cipher, cipher))
     if connection.pfs not in (None, levels["group"]):
         algorithms.append(_group(str(connection.pfs)))
     return "-".join(algorithms)

@@ -8,8 +8,22 @@ HASHES = {
     "sha256": "sha2_256",
     "sha384": "sha2_384",
     "sha512": "sha2_512",
+    "aesxcbc": "aes_xcbc",
+    "none": "null",
 }
-"""Level of ``hash`` and ``esp_integrity`` -> keyword; ciphers are spelled as our levels."""
+"""Level of ``hash`` and ``esp_integrity`` -> keyword; where none is here, our level is."""
+
+ESP_CIPHERS = {
+    **{f"aes{bits}ctr": f"aes_ctr{bits}" for bits in (128, 192, 256)},
+    **{
+        f"aes{bits}{mode}{icv}": f"aes_{mode}_{icv}_{bits}"
+        for bits in (128, 192, 256)
+        for mode in ("ccm", "gcm")
+        for icv in (8, 12, 16)
+    },
+    **{f"aes{bits}gmac": f"null_auth_aes_gmac_{bits}" for bits in (128, 192, 256)},
+}
+"""Level of ``esp_cipher`` -> keyword, where they differ."""
 
 GROUPS = {"ecp256": "dh19", "ecp384": "dh20", "ecp521": "dh21"}
 """Level of ``group`` -> keyword, where they differ."""

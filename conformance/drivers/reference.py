@@ -58,7 +58,7 @@ class ReferenceDriver(Driver):
         children = told["children"]
         return Held(
             ike=IkeSa(**_known(IkeSa, told["ike"])) if told["ike"] else None,
-            child=ChildSa(**_known(ChildSa, children[-1])) if children else None,
+            child=_child(children[-1]) if children else None,
             ike_keys=[_ike_key(key) for key in keys["ike"]],
             esp_keys=[_esp_key(key) for key in keys["esp"]],
         )
@@ -101,6 +101,10 @@ def _known(kind: type[IkeSa | ChildSa], told: Mapping[str, Any]) -> dict[str, An
     return {name: told[name] for name in kind.__struct_fields__ if name in told}
 
 
+def _child(told: Mapping[str, Any]) -> ChildSa:
+    return ChildSa(**_known(ChildSa, told) | {"esn": "yes" if told["esn"] else "no"})
+
+
 def _attempt(told: Mapping[str, Any]) -> Attempt:
     failure = told["failure"]
     return Attempt(
@@ -127,4 +131,5 @@ def _esp_key(told: Mapping[str, Any]) -> EspKey:
         key=bytes.fromhex(told["encryption_key"]),
         integrity=told["integrity"],
         integrity_key=bytes.fromhex(told["integrity_key"]),
+        esn=told["esn"],
     )

@@ -39,6 +39,7 @@ def configuration(connection: Connection) -> dict[str, Any]:
             "protocol": levels["protocol"],
             "cipher": levels["esp_cipher"],
             "integrity": levels["esp_integrity"],
+            "esn": levels["esn"] == "yes",
             "mode": levels["mode"],
             "pfs": connection.pfs,
             "lifetime_seconds": connection.child_lifetime,

@@ -42,18 +42,13 @@ def connection_section(connection: Connection) -> dict[str, Any]:
 
 def _child_section(connection: Connection) -> dict[str, Any]:
     levels = connection.combination
-    pfs = f"-{connection.pfs}" if connection.pfs else ""
     rekeys = levels["event"] == "rekey" and connection.role == "initiator"
-    proposals = {
-        "esp": {"esp_proposals": [f"{levels['esp_cipher']}-{levels['esp_integrity']}{pfs}"]},
-        "ah": {"ah_proposals": [f"{levels['esp_integrity']}{pfs}"]},
-    }
     local_ts, remote_ts = _selectors(connection)
     return {
         "local_ts": [local_ts],
         "remote_ts": [remote_ts],
         "mode": levels["mode"],
-        **proposals[levels["protocol"].partition("+")[0]],
+        f"{levels['protocol'].partition('+')[0]}_proposals": [_proposal(connection)],
         "ipcomp": _yes(levels["protocol"].endswith("+ipcomp")),
         "rekey_time": f"{REKEY_AFTER if rekeys else 0}s",
         "life_time": str(connection.child_lifetime),
@@ -61,6 +56,14 @@ def _child_section(connection: Connection) -> dict[str, Any]:
         "start_action": "none",
         "close_action": "none",
     }
+
+
+def _proposal(connection: Connection) -> str:
+    """Of ESP or AH; in proposals strongSwan's keywords are our levels."""
+    levels = connection.combination
+    algorithms = (levels["esp_cipher"], levels["esp_integrity"], connection.pfs or "none")
+    named = [name for name in algorithms if name != "none"]
+    return "-".join([*named, *(["esn"] if levels["esn"] == "yes" else [])])
 
 
 def _selectors(connection: Connection) -> tuple[str, str]:

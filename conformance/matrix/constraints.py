@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from conformance.matrix.factors import COMBINED, find_factor
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -37,18 +39,36 @@ class Exclusion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 _ESP = ("esp", "esp+ipcomp")
 _AH = ("ah",)
+_ESP_CIPHERS = tuple(level for level in find_factor("esp_cipher").known if level != "none")
+_PLAIN_CIPHERS = tuple(level for level in _ESP_CIPHERS if level not in COMBINED)
+_MACS = tuple(level for level in find_factor("esp_integrity").known if level != "none")
 _WITHOUT_KEY = ("psk", "xauth-init-psk", "xauth-resp-psk")
 
 CONSTRAINTS: tuple[Exclusion, ...] = (
     Exclusion(
-        when={"protocol": _AH, "esp_cipher": ("aes128", "aes192", "aes256")},
+        when={"protocol": _AH, "esp_cipher": _ESP_CIPHERS},
         reason="AH encrypts nothing.",
         source="RFC 4302 1",
+    ),
+    Exclusion(
+        when={"protocol": _AH, "esp_integrity": ("none",)},
+        reason="AH has a transform that names its integrity algorithm.",
+        source="RFC 2407 4.4.3",
     ),
     Exclusion(
         when={"protocol": _ESP, "esp_cipher": ("none",)},
         reason="ESP has a transform that names its cipher.",
         source="RFC 2407 4.4.4",
+    ),
+    Exclusion(
+        when={"esp_cipher": COMBINED, "esp_integrity": _MACS},
+        reason="A cipher that protects integrity itself has no other algorithm beside it.",
+        source="RFC 8221 4",
+    ),
+    Exclusion(
+        when={"esp_cipher": _PLAIN_CIPHERS, "esp_integrity": ("none",)},
+        reason="Encryption alone lets packets be changed unseen; no peer offers it.",
+        source="RFC 8221 4",
     ),
     Exclusion(
         when={"auth": _WITHOUT_KEY, "certificates": ("chain", "crl", "revoked")},

@@ -52,6 +52,20 @@ _RARE_CIPHERS = (
     *("camellia128", "camellia192", "camellia256"),
     *("des", "cast128", "blowfish128", "blowfish192", "blowfish256"),
 )
+_AES = ("aes128", "aes192", "aes256")
+COMBINED = tuple(
+    f"{aes}{mode}"
+    for aes in _AES
+    for mode in ("ccm8", "ccm12", "ccm16", "gcm8", "gcm12", "gcm16", "gmac")
+)
+"""The levels of ``esp_cipher`` that protect integrity themselves (RFC 4106, 4309 and 4543)."""
+_RARE_ESP_CIPHERS = (
+    *("none", "null", "3des", *_RARE_CIPHERS),
+    *("serpent128", "serpent192", "serpent256", "twofish128", "twofish192", "twofish256"),
+    *(f"{aes}ctr" for aes in _AES),
+    *COMBINED,
+)
+_RARE_INTEGRITY = ("md5", "sha384", "sha512", "aesxcbc", "none")
 
 FACTORS: tuple[Factor, ...] = (
     Factor("exchange", "Exchange", "main", ("main", "aggressive")),
@@ -61,8 +75,9 @@ FACTORS: tuple[Factor, ...] = (
     Factor("group", "IKE group", "modp2048", _GROUPS, _RARE_GROUPS),
     Factor("pfs", "PFS group", "none", ("none", *_GROUPS), _RARE_GROUPS),
     Factor("protocol", "Protocol", "esp", ("esp",), ("ah", "esp+ipcomp")),
-    Factor("esp_cipher", "ESP cipher", "aes128", ("aes128", "aes192", "aes256"), ("none",)),
-    Factor("esp_integrity", "Integrity", "sha256", ("sha1", "sha256"), ("md5", "sha384", "sha512")),
+    Factor("esp_cipher", "ESP cipher", "aes128", _AES, _RARE_ESP_CIPHERS),
+    Factor("esp_integrity", "Integrity", "sha256", ("sha1", "sha256"), _RARE_INTEGRITY),
+    Factor("esn", "Extended sequence numbers", "no", ("no",), ("yes",)),
     Factor("mode", "Mode", "tunnel", ("tunnel", "transport")),
     Factor("family", "Address family", "ipv4", ("ipv4",)),
     Factor("certificates", "Certificates", "leaf", ("leaf",), ("chain", "crl", "revoked")),
@@ -76,7 +91,7 @@ FACTORS: tuple[Factor, ...] = (
 _BY_NAME = {factor.name: factor for factor in FACTORS}
 _ID_PHASE_1 = ("exchange", "auth", "cipher", "hash", "group")
 _ID_PHASE_2 = ("protocol", "esp_cipher", "esp_integrity", "mode")
-_ID_UNUSUAL = ("family", "certificates", "mode_config", "fragmentation", "nat", "event")
+_ID_UNUSUAL = ("esn", "family", "certificates", "mode_config", "fragmentation", "nat", "event")
 """Those whose plain level goes without saying."""
 
 

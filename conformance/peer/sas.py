@@ -206,4 +206,5 @@ def _keys(sa: SecurityAssociation) -> dict[str, Any]:
         "encryption_key": sa.encryption_key.hex(),
         "integrity": sa.integrity,
         "integrity_key": sa.integrity_key.hex(),
+        "esn": sa.esn,
     }

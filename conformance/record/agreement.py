@@ -37,6 +37,7 @@ _CHILD_FIELDS = (
     ("mode", "mode", "RFC 2407 4.5"),
     ("cipher", "esp_cipher", "RFC 2407 4.4.4"),
     ("integrity", "esp_integrity", "RFC 2407 4.5"),
+    ("esn", "esn", "RFC 4304 3"),
     ("pfs", "pfs", "RFC 2409 5.5"),
 )
 _CROSSED = (

@@ -63,6 +63,8 @@ class ChildSa(_Fact, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A level of the factor ``esp_cipher``."""
     integrity: str
     """A level of the factor ``esp_integrity``."""
+    esn: str = "no"
+    """A level of the factor ``esn``."""
     pfs: str | None = None
     """The group of the exchange's own key exchange; None (or ``none``) where there was none."""
     lifetime_seconds: int | None = None

@@ -74,6 +74,7 @@ def _reader(key: EspKey) -> SecurityAssociation:
         integrity=key.integrity,
         integrity_key=key.integrity_key,
         compression="deflate" if compresses else "none",
+        esn=key.esn,
     )
 
 

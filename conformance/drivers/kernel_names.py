@@ -1,0 +1,46 @@
+"""The Linux kernel's names of algorithms and protocols (`net/xfrm/xfrm_algo.c` of Linux 6.1)."""
+
+from __future__ import annotations
+
+_AES_OCTETS = {bits: bits // 8 for bits in (128, 192, 256)}
+
+CIPHERS = {
+    **{
+        (f"cbc({name})", octets): f"{name}{bits}"
+        for name in ("aes", "camellia", "blowfish", "serpent", "twofish")
+        for bits, octets in _AES_OCTETS.items()
+    },
+    **{("rfc3686(ctr(aes))", octets + 4): f"aes{bits}ctr" for bits, octets in _AES_OCTETS.items()},
+    ("cbc(des3_ede)", 24): "3des",
+    ("cbc(des)", 8): "des",
+    ("cbc(cast5)", 16): "cast128",
+    ("ecb(cipher_null)", 0): "null",
+}
+"""(kernel name, octets of key and salt) -> level of ``esp_cipher``."""
+
+_COMBINED_MODES = (
+    # kernel name, salt, ICVs, the name of the level behind the key length
+    ("rfc4309(ccm(aes))", 3, {64: "ccm8", 96: "ccm12", 128: "ccm16"}),
+    ("rfc4106(gcm(aes))", 4, {64: "gcm8", 96: "gcm12", 128: "gcm16"}),
+    ("rfc4543(gcm(aes))", 4, {128: "gmac"}),
+)
+COMBINED = {
+    (name, octets + salt, icv): f"aes{bits}{mode}"
+    for name, salt, icvs in _COMBINED_MODES
+    for icv, mode in icvs.items()
+    for bits, octets in _AES_OCTETS.items()
+}
+"""(kernel name, octets of key and salt, ICV bits) -> level of ``esp_cipher``."""
+
+INTEGRITIES = {
+    ("hmac(md5)", 96): "md5",
+    ("hmac(sha1)", 96): "sha1",
+    ("hmac(sha256)", 128): "sha256",
+    ("hmac(sha384)", 192): "sha384",
+    ("hmac(sha512)", 256): "sha512",
+    ("xcbc(aes)", 96): "aesxcbc",
+}
+"""(kernel name, ICV bits) -> level of ``esp_integrity``."""
+
+PROTOCOLS = {"ah": "ah", "esp": "esp", "comp": "ipcomp"}
+"""The kernel's name -> the suite's, outermost first as they stand in a packet."""
