@@ -56,6 +56,9 @@ def _phase_2(connection: Connection) -> str:
         algorithms.insert(0, ESP_CIPHERS.get(cipher, cipher))
     if connection.pfs not in (None, levels["group"]):
         algorithms.append(_group(str(connection.pfs)))
+    if levels["esn"] == "yes":
+        # pluto passes over esn= with IKEv1 in silence; a word it does not know it refuses.
+        algorithms.append("esn")
     return "-".join(algorithms)
 
 

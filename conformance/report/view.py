@@ -47,7 +47,7 @@ LOOKS: dict[str, Look] = {
 _TROUBLE = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE)
 _PHASES = (
     ("IKE", ("exchange", "auth", "cipher", "hash", "group")),
-    ("ESP", ("protocol", "esp_cipher", "esp_integrity", "mode", "pfs", "family")),
+    ("ESP", ("protocol", "esp_cipher", "esp_integrity", "esn", "mode", "pfs", "family")),
 )
 
 

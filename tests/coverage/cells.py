@@ -36,6 +36,9 @@ LEVEL_ROWS: dict[str, tuple[str, ...]] = {
     "esp_cipher": ("esp:{esp_cipher}",),
     "esp_cipher=none": (),
     "esp_integrity": ("integ:{esp_integrity}",),
+    "esp_integrity=none": (),
+    "esn=no": (),
+    "esn=yes": ("attr2:11", "feature:esn"),
     "mode": ("encap:{mode}",),
     "family": (),
     "certificates=leaf": (),
@@ -193,5 +196,10 @@ def _claims(manifest: Manifest, factor: str, plain: Mapping[str, str]) -> Iterat
         combination = {**plain, factor: level}
         text = "".join(_templates(factor, combination))
         named = [name for name in manifest.claims if f"{{{name}}}" in text and name != factor]
-        for levels in product(*(manifest.claims[name] for name in named)):
+        for levels in product(*(_present(manifest.claims[name]) for name in named)):
             yield combination | dict(zip(named, levels, strict=True))
+
+
+def _present(levels: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that name something: beside AH there is no ``none``."""
+    return tuple(level for level in levels if level != "none")

@@ -93,6 +93,15 @@ def test_ah_has_no_cipher() -> None:
     assert not [row for row in rows if row.startswith("esp:")]
 
 
+def test_a_cipher_that_authenticates_has_no_integrity_beside_it() -> None:
+    rows = combination_rows(
+        PLAIN | {"esp_cipher": "aes256gcm8", "esp_integrity": "none", "esn": "yes"}
+    )
+    assert {"esp:18", "attr2:11", "feature:esn"} <= rows
+    assert not [row for row in rows if row.startswith("integ:")]
+    assert "feature:esn" not in combination_rows(PLAIN)
+
+
 def test_what_must_be_refused_proves_nothing_else() -> None:
     refused = {"auth": "rsa-sig", "certificates": "revoked"}
     assert combination_rows(PLAIN | refused) == {"feature:crl"}
@@ -157,6 +166,12 @@ def test_what_daemons_claim_is_due_in_both_roles() -> None:
         assert ("cipher:1", f"libreswan-4.10 as {role}") not in due
         assert ("encap:2", f"libreswan-4.10 as {role}") in due
         assert ("ah:7", f"libreswan-4.10 as {role}") in due
+        assert ("ah:9", f"libreswan-4.10 as {role}") in due
+        assert ("esp:20", f"libreswan-4.10 as {role}") in due
+        assert ("esp:23", f"strongswan-5.9.8 as {role}") in due
+        assert ("esp:23", f"libreswan-4.10 as {role}") not in due
+        assert ("feature:esn", f"strongswan-5.9.8 as {role}") in due
+        assert ("feature:esn", f"libreswan-4.10 as {role}") not in due
     assert ("auth:65002", "libreswan-4.10 as initiator") in due
     assert ("auth:65002", "libreswan-4.10 as responder") not in due
     assert not [by for _, by in due if by.startswith("reference")]

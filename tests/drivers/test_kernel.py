@@ -15,7 +15,10 @@ from conformance.drivers.kernel import (
     parse_states,
     ping,
 )
+from conformance.drivers.kernel_names import CIPHERS, COMBINED, INTEGRITIES
 from conformance.drivers.shell import Result
+from conformance.ipsec.transforms import ENCRYPTION
+from conformance.matrix.factors import find_factor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -196,6 +199,89 @@ def test_states_of_every_protocol_are_read(table: str, expected: list[tuple[obje
     assert expected == [
         (one.protocol, one.spi, one.mode, one.cipher, one.integrity, one.packets) for one in found
     ]
+
+
+def key(octets: int) -> str:
+    """Key and salt as the table has them, with their size behind."""
+    return f"0x{'cd' * octets} ({octets * 8} bits)"
+
+
+ESP: list[tuple[str, str, str, int]] = [
+    # body, levels of cipher and integrity, octets of the cipher's key and salt
+    (f"{SHA1}\tenc cbc(aes) {key(24)}\n", "aes192", "sha1", 24),
+    (f"{SHA1}\tenc cbc(des3_ede) {key(24)}\n", "3des", "sha1", 24),
+    (f"{SHA1}\tenc cbc(des) {key(8)}\n", "des", "sha1", 8),
+    (f"{SHA1}\tenc cbc(cast5) {key(16)}\n", "cast128", "sha1", 16),
+    (f"{SHA1}\tenc cbc(blowfish) {key(24)}\n", "blowfish192", "sha1", 24),
+    (f"{SHA1}\tenc cbc(camellia) {key(32)}\n", "camellia256", "sha1", 32),
+    (f"{SHA1}\tenc cbc(serpent) {key(16)}\n", "serpent128", "sha1", 16),
+    (f"{SHA1}\tenc cbc(twofish) {key(24)}\n", "twofish192", "sha1", 24),
+    (f"{SHA1}\tenc ecb(cipher_null) \n", "null", "sha1", 0),
+    (f"{SHA1}\tenc rfc3686(ctr(aes)) {key(20)}\n", "aes128ctr", "sha1", 20),
+    (f"{SHA1}\tenc rfc3686(ctr(aes)) {key(36)}\n", "aes256ctr", "sha1", 36),
+    (f"{SHA1}\tenc rfc3686(ctr(aes)) {key(32)}\n", "rfc3686(ctr(aes))-32", "sha1", 32),
+    (f"\tauth-trunc xcbc(aes) {key(16)} 96\n\tenc cbc(aes) {key(16)}\n",
+     "aes128", "aesxcbc", 16),
+    *((f"\taead rfc4106(gcm(aes)) {key(octets + 4)} {icv * 8}\n",
+       f"aes{octets * 8}gcm{icv}", "none", octets + 4)
+      for octets in (16, 24, 32) for icv in (8, 12, 16)),
+    *((f"\taead rfc4309(ccm(aes)) {key(octets + 3)} {icv * 8}\n",
+       f"aes{octets * 8}ccm{icv}", "none", octets + 3)
+      for octets in (16, 24, 32) for icv in (8, 12, 16)),
+    *((f"\taead rfc4543(gcm(aes)) {key(octets + 4)} 128\n",
+       f"aes{octets * 8}gmac", "none", octets + 4) for octets in (16, 24, 32)),
+    (f"\taead rfc4106(gcm(aes)) {key(16)} 128\n", "rfc4106(gcm(aes))-16-128", "none", 16),
+    (f"\taead rfc4543(gcm(aes)) {key(20)} 96\n", "rfc4543(gcm(aes))-20-96", "none", 20),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "cipher", "integrity", "octets"), ESP)
+def test_every_transform_of_esp_is_read(
+    make_connection: MakeConnection, body: str, cipher: str, integrity: str, octets: int
+) -> None:
+    """Keys come with their salts; what has no level is told as it is."""
+    table = state((ALICE, BOB), "esp", 0xE1, body) + state((BOB, ALICE), "esp", 0xE2, body)
+    child = child_of(table, make_connection(), None)
+    assert child is not None
+    assert (child.cipher, child.integrity, child.esn) == (cipher, integrity, "no")
+    keys = keys_of(table, make_connection())
+    assert [(one.cipher, one.key, one.esn) for one in keys] == [
+        (cipher, b"\xcd" * octets, False)
+    ] * 2
+
+
+def test_every_level_of_esp_can_be_read() -> None:
+    """The kernel has them all; the keys read are as long as the data plane wants them."""
+    known = {*CIPHERS.values(), *COMBINED.values(), "none"}
+    assert known == set(find_factor("esp_cipher").known)
+    sizes = {level: size for (_, size), level in CIPHERS.items()}
+    sizes |= {level: size for (_, size, _), level in COMBINED.items()}
+    assert sizes == {level: ENCRYPTION[level].key_size for level in sizes}
+    assert {*INTEGRITIES.values(), "none"} == set(find_factor("esp_integrity").known)
+
+
+@pytest.mark.parametrize(
+    ("flags", "esn"),
+    [
+        ("flag af-unspec esn (0x10100000)", "yes"),
+        ("flag esn (0x10000000)", "yes"),
+        ("flag af-unspec (0x00100000)", "no"),
+        ("(0x00000000)", "no"),
+    ],
+)
+def test_extended_sequence_numbers_are_a_flag(
+    make_connection: MakeConnection, flags: str, esn: str
+) -> None:
+    """Not the window's form, which a large one has without them (``anti-replay esn context``)."""
+    table = PLAIN.replace("flag af-unspec (0x00100000)", flags).replace(
+        "\tanti-replay context: seq 0x2, oseq 0x0, bitmap 0x00000003\n",
+        "\tanti-replay esn context:\n\t seq-hi 0x0, seq 0x2, oseq-hi 0x0, oseq 0x0\n"
+        "\t replay_window 128, bitmap-length 4\n\t 00000000 00000000 00000000 00000003 \n",
+    )
+    child = child_of(table, make_connection(), None)
+    assert child is not None
+    assert (child.esn, child.cipher, child.packets_in) == (esn, "aes256", 2)
+    assert {one.esn for one in keys_of(table, make_connection())} == {esn == "yes"}
 
 
 CHILDREN: list[tuple[str, dict[str, str], dict[str, object], dict[str, object]]] = [

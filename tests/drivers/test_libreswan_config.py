@@ -92,6 +92,23 @@ GATEWAY = {
     "rightmodecfgclient": "yes",
     "rightaddresspool": "10.78.14.1-10.78.14.1",
 }
+ESP = [
+    # esp_cipher, esp_integrity, what pluto calls them
+    ("3des", "sha1", "3des-sha1"),
+    ("camellia192", "sha512", "camellia192-sha2_512"),
+    ("null", "sha384", "null-sha2_384"),
+    ("aes256", "aesxcbc", "aes256-aes_xcbc"),
+    ("aes192ctr", "sha256", "aes_ctr192-sha2_256"),
+    ("aes128ccm8", "none", "aes_ccm_8_128-null"),
+    ("aes192ccm12", "none", "aes_ccm_12_192-null"),
+    ("aes256ccm16", "none", "aes_ccm_16_256-null"),
+    ("aes128gcm8", "none", "aes_gcm_8_128-null"),
+    ("aes192gcm12", "none", "aes_gcm_12_192-null"),
+    ("aes256gcm16", "none", "aes_gcm_16_256-null"),
+    # What it does not know, or must not be asked for, it refuses by its name.
+    ("twofish128", "sha1", "twofish128-sha1"),
+    ("aes128gmac", "none", "aes128gmac-null"),
+]
 Changes = dict[str, str | None]
 CASES: list[tuple[dict[str, str], Changes, Changes]] = [
     # levels, what the initiator has beside the plain options or instead, what the responder has;
@@ -115,6 +132,9 @@ CASES: list[tuple[dict[str, str], Changes, Changes]] = [
      {"phase2": "ah", "phase2alg": "md5-modp1536", "pfs": "yes"},
      {"phase2": "ah", "phase2alg": "md5-modp1536", "pfs": "yes"}),
     ({"protocol": "esp+ipcomp"}, {"compress": "yes"}, {"compress": "yes"}),
+    *(({"esp_cipher": level, "esp_integrity": integrity}, {"phase2alg": word}, {"phase2alg": word})
+      for level, integrity, word in ESP),
+    ({"esn": "yes"}, {"phase2alg": "aes128-sha2_256-esn"}, {"phase2alg": "aes128-sha2_256-esn"}),
     ({"event": "dpd"}, DPD, DPD),
     ({"event": "rekey"}, {"rekey": "yes", "rekeymargin": "3597s", "rekeyfuzz": "0%"}, {}),
     ({"fragmentation": "yes"}, {"fragmentation": "force"}, {"fragmentation": "force"}),

@@ -20,7 +20,7 @@ from conformance.ikev1.config import Config
 from conformance.ikev1.endpoint import Endpoint
 from conformance.ikev1.events import ChildInstalled
 from conformance.ikev1.policies import LifetimePolicy
-from conformance.matrix.factors import FACTORS, Factor
+from conformance.matrix.factors import COMBINED, FACTORS, Factor, find_factor
 from conformance.peer.requests import Configure, read_request
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ CERTIFIED = [name for name, method in METHODS.items() if method.key]
 NEEDED = {
     ("protocol", "ah"): {"esp_cipher": "none"},
     ("esp_cipher", "none"): {"protocol": "ah"},
+    ("esp_integrity", "none"): {"esp_cipher": "aes128gcm16"},
+    **{("esp_cipher", cipher): {"esp_integrity": "none"} for cipher in COMBINED},
 }
 """What a level cannot do without (CONSTRAINTS)."""
 Configured = Callable[..., tuple[dict[str, Any], Config]]
@@ -83,6 +85,7 @@ def test_every_level_is_accepted(configured: Configured, factor: Factor, role: R
         fields, config = configured(role, **levels)
         assert config.phase1[0].auth == fields["phase1"]["auth"]
         assert config.phase2[0].protocol == levels.get("protocol", "esp")
+        assert config.phase2[0].esn is (levels.get("esn") == "yes")
 
 
 USER, GATEWAY = (
@@ -158,10 +161,17 @@ MEETINGS: list[dict[str, str]] = [
     {"mode_config": "pull", "auth": "hybrid-init-rsa-sig", "fragmentation": "yes"},
     {"protocol": "ah", "esp_cipher": "none"},
     {"protocol": "esp+ipcomp", "mode": "transport"},
+    *({"esp_cipher": cipher, **NEEDED.get(("esp_cipher", cipher), {})}
+      for cipher in find_factor("esp_cipher").rare),
+    *({"protocol": "ah", "esp_cipher": "none", "esp_integrity": mac}
+      for mac in find_factor("esp_integrity").known if mac != "none"),
+    {"esn": "yes"},
+    {"esn": "yes", "protocol": "ah", "esp_cipher": "none"},
+    {"esn": "yes", "esp_cipher": "aes256gcm12", "esp_integrity": "none"},
     {"event": "dpd"},
     {"event": "rekey"},
     {"nat": "initiator"},
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("levels", MEETINGS, ids=lambda levels: "-".join(levels.values()) or "-")
@@ -177,6 +187,10 @@ def test_the_two_ends_of_a_cell_agree(configured: Configured, levels: dict[str, 
     children = [child_of(end) for end in (one, other)]
     assert children[0].protocol == levels.get("protocol", "esp")
     assert children[0].mode == levels.get("mode", "tunnel")
+    for child in children:
+        assert child.cipher == levels.get("esp_cipher", "aes128")
+        assert child.integrity == levels.get("esp_integrity", "sha256")
+        assert child.esn is (levels.get("esn") == "yes")
     assert children[0].spi_in == children[1].spi_out
     assert children[0].local_selector == children[1].remote_selector
     assert children[0].remote_selector == children[1].local_selector

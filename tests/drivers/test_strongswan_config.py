@@ -15,7 +15,7 @@ from conformance.drivers.strongswan_config import (
     further_certificates,
     shared_secrets,
 )
-from conformance.matrix.factors import FACTORS
+from conformance.matrix.factors import COMBINED, FACTORS, find_factor
 
 if TYPE_CHECKING:
     from conftest import MakeConnection
@@ -123,6 +123,18 @@ CHILDREN: list[tuple[dict[str, str], dict[str, Any], dict[str, Any]]] = [
      {"esp_proposals": ["aes128-sha256"], "ipcomp": "yes"}),
     ({"pfs": "modp1536", "esp_cipher": "aes256", "esp_integrity": "sha1"},
      {"esp_proposals": ["aes256-sha1-modp1536"]}, {"esp_proposals": ["aes256-sha1-modp1536"]}),
+    *(({"esp_cipher": cipher}, {"esp_proposals": [f"{cipher}-sha256"]},
+       {"esp_proposals": [f"{cipher}-sha256"]})
+      for cipher in find_factor("esp_cipher").rare if cipher not in {"none", *COMBINED}),
+    *(({"esp_cipher": cipher, "esp_integrity": "none", "pfs": "modp1536"},
+       {"esp_proposals": [f"{cipher}-modp1536"]}, {"esp_proposals": [f"{cipher}-modp1536"]})
+      for cipher in COMBINED),
+    ({"esp_cipher": "aes256gcm8", "esp_integrity": "none", "esn": "yes"},
+     {"esp_proposals": ["aes256gcm8-esn"]}, {"esp_proposals": ["aes256gcm8-esn"]}),
+    ({"esn": "yes", "pfs": "modp1536"}, {"esp_proposals": ["aes128-sha256-modp1536-esn"]},
+     {"esp_proposals": ["aes128-sha256-modp1536-esn"]}),
+    ({"protocol": "ah", "esp_cipher": "none", "esp_integrity": "aesxcbc", "esn": "yes"},
+     {"ah_proposals": ["aesxcbc-esn"]}, {"ah_proposals": ["aesxcbc-esn"]}),
     ({"event": "rekey"}, {"rekey_time": "3s", "life_time": "3600", "rand_time": "0s"},
      {"rekey_time": "0s", "life_time": "3600"}),
     ({"mode": "transport"},

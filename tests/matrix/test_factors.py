@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from conformance.crypto.transforms import ESP_TRANSFORMS
 from conformance.errors import UserError
+from conformance.ipsec.transforms import INTEGRITY
 from conformance.matrix.factors import (
+    COMBINED,
     FACTORS,
     Factor,
     all_levels,
     combination_id,
+    find_factor,
     parse_restrictions,
     plain_combination,
 )
@@ -26,7 +30,7 @@ def test_the_factors_are_those_of_the_architecture() -> None:
     names = [factor.name for factor in FACTORS]
     assert names == [
         "exchange", "auth", "cipher", "hash", "group", "pfs",
-        "protocol", "esp_cipher", "esp_integrity", "mode", "family",
+        "protocol", "esp_cipher", "esp_integrity", "esn", "mode", "family",
         "certificates", "mode_config", "fragmentation", "nat", "event",
     ]  # fmt: skip
     text = ARCHITECTURE.read_text("utf-8").partition("| factor |")[2].partition("\n\n")[0]
@@ -43,6 +47,7 @@ def test_the_plain_combination_names_the_smoke_cell() -> None:
     ("levels", "end"),
     [
         ({"family": "ipv6"}, "-family_ipv6"),
+        ({"nat": "initiator", "esn": "yes"}, "-esn_yes-nat_initiator"),
         ({"certificates": "chain"}, "-certificates_chain"),
         ({"mode_config": "pull"}, "-mode_config_pull"),
         ({"fragmentation": "yes"}, "-fragmentation_yes"),
@@ -77,6 +82,14 @@ def test_a_rare_level_is_known_and_not_usual() -> None:
     for factor in FACTORS:
         assert not set(factor.rare) & set(usual[factor.name])
         assert wide[factor.name] == usual[factor.name] + factor.rare
+
+
+def test_levels_of_esp_are_the_suites_own_transforms() -> None:
+    """By the same names, and the same ones protect integrity themselves."""
+    ciphers = set(find_factor("esp_cipher").known) - {"none"}
+    assert ciphers <= ESP_TRANSFORMS.keys()
+    assert {name for name in ciphers if ESP_TRANSFORMS[name].authenticates} == set(COMBINED)
+    assert set(find_factor("esp_integrity").known) <= INTEGRITY.keys()
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ def good() -> Observation:
             "protocol": "esp",
             "esp_cipher": "aes128",
             "esp_integrity": "sha256",
+            "esn": "no",
             "mode": "tunnel",
             "family": "ipv4",
             "certificates": "leaf",

@@ -62,6 +62,52 @@ def test_only_esp_has_a_row() -> None:
     assert b"AES-CBC" in rows[0]
 
 
+ROWS: list[tuple[str, bytes, str, bytes, bytes]] = [
+    ("aes256ctr", b"\1" * 36, "sha1", b"\2" * 20,
+     b'"AES-CTR [RFC3686]","0x' + b"01" * 36 + b'","HMAC-SHA-1-96 [RFC2404]","0x' + b"02" * 20),
+    ("aes128gcm12", b"\1" * 20, "none", b"",
+     b'"AES-GCM with 12 octet ICV [RFC4106]","0x' + b"01" * 20 + b'","NULL","'),
+    ("null", b"", "md5", b"\2" * 16,
+     b'"NULL","","HMAC-MD5-96 [RFC2403]","0x' + b"02" * 16),
+    ("3des", b"\1" * 24, "sha512", b"\2" * 64,
+     b'"TripleDES-CBC [RFC2451]","0x' + b"01" * 24 + b'","HMAC-SHA-512-256 [RFC4868]","0x'
+     + b"02" * 64),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cipher", "key", "integrity", "integrity_key", "end"), ROWS)
+def test_rows_of_other_transforms(
+    cipher: str, key: bytes, integrity: str, integrity_key: bytes, end: bytes
+) -> None:
+    """A key goes with its salt; what has no key has an empty column."""
+    files = configuration([], [esp_key(cipher, key, integrity, integrity_key)])
+    row = files["wireshark/esp_sa"]
+    assert row == b'"IPv4","10.77.0.10","10.77.0.13","0x00c0ffee",' + end + b'"\n'
+
+
+@pytest.mark.parametrize(
+    ("cipher", "integrity", "changes"),
+    [
+        ("serpent128", "sha1", {}),
+        ("aes128ccm8", "none", {}),
+        ("aes128gmac", "none", {}),
+        ("aes128", "aesxcbc", {}),
+        ("aes128", "sha1", {"esn": True}),
+        ("cbc(aria)-16", "sha1", {}),
+    ],
+)
+def test_what_wireshark_cannot_open_has_no_row(
+    cipher: str, integrity: str, changes: dict[str, bool]
+) -> None:
+    """Of several keys the others keep their rows."""
+    keys = [
+        esp_key(cipher, b"\1" * 16, integrity, b"\2" * 20, **changes),
+        esp_key("aes128", b"\1" * 16, "sha1", b"\2" * 20, spi=1),
+    ]
+    rows = configuration([], keys)["wireshark/esp_sa"].splitlines()
+    assert [b'"0x00000001"' in row for row in rows] == [True]
+
+
 def test_esp_in_tunnel_mode_goes_without_saying() -> None:
     assert esp_key("none", b"", "none", b"") == esp_key(
         "none", b"", "none", b"", protocol="esp", mode="tunnel"
