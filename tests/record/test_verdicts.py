@@ -128,6 +128,8 @@ CASES: list[Case] = [
      Verdict.FAIL, "ESP cipher", LIBRESWAN),
     ("disagreement", lambda o: child(o, "responder", integrity="sha1"), Verdict.FAIL,
      "ESP integrity", LIBRESWAN),
+    ("disagreement", lambda o: child(o, "responder", esn="yes"), Verdict.FAIL,
+     "ESP esn", LIBRESWAN),
     ("disagreement", lambda o: child(o, "responder", pfs="modp2048"), Verdict.FAIL,
      "ESP pfs of responder libreswan-4.10: expected none, got modp2048", LIBRESWAN),
     ("disagreement", lambda o: child(o, "responder", spi_in=0xBAD), Verdict.FAIL,

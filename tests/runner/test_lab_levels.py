@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conformance.matrix import Plan, load_manifests
-from conformance.matrix.factors import all_levels, find_factor, plain_combination
+from conformance.matrix.factors import COMBINED, all_levels, find_factor, plain_combination
 from conformance.matrix.plan import make_cell
 from conformance.record import Run, Verdict
 from conformance.resources import peers_root
@@ -39,13 +39,23 @@ PHASE_1 = [
     for name in ("exchange", "auth", "cipher", "hash", "group", "pfs")
     for level in find_factor(name).known
 ]
+CIPHERS = [level for level in find_factor("esp_cipher").known if level != "none"]
+MACS = [level for level in find_factor("esp_integrity").known if level != "none"]
 PHASE_2 = [
-    *(f"esp_cipher={level}" for level in find_factor("esp_cipher").known if level != "none"),
-    *(f"esp_integrity={level}" for level in find_factor("esp_integrity").known),
-    *(
-        f"protocol=ah esp_cipher=none esp_integrity={level}"
-        for level in find_factor("esp_integrity").known
-    ),
+    *(f"esp_cipher={level}" for level in CIPHERS if level not in COMBINED),
+    *(f"esp_cipher={level} esp_integrity=none" for level in COMBINED),
+    *(f"esp_integrity={level}" for level in MACS),
+    *(f"protocol=ah esp_cipher=none esp_integrity={level}" for level in MACS),
+    "esn=yes",
+    "esn=yes mode=transport",
+    "esn=yes protocol=ah esp_cipher=none",
+    "esn=yes esp_cipher=aes128gcm16 esp_integrity=none",
+    "esn=yes event=rekey",
+    "esp_cipher=null mode=transport",
+    "esp_cipher=aes256gcm16 esp_integrity=none pfs=modp2048",
+    "esp_cipher=aes128ccm12 esp_integrity=none nat=initiator",
+    "esp_cipher=aes128ctr event=rekey",
+    "protocol=esp+ipcomp esp_cipher=aes128gcm8 esp_integrity=none",
     "protocol=ah esp_cipher=none mode=transport",
     "protocol=esp+ipcomp",
     "protocol=esp+ipcomp mode=transport",
@@ -78,6 +88,11 @@ CHANGES = [*PHASE_1, *PHASE_2, *FEATURES]
 FAULTS = {
     (REFERENCE, STRONGSWAN, "protocol=esp+ipcomp"): "RFC 2408 4.2",
     (REFERENCE, STRONGSWAN, "protocol=esp+ipcomp mode=transport"): "RFC 2408 4.2",
+    (
+        REFERENCE,
+        STRONGSWAN,
+        "protocol=esp+ipcomp esp_cipher=aes128gcm8 esp_integrity=none",
+    ): "RFC 2408 4.2",
     (REFERENCE, LIBRESWAN, "mode_config=push auth=xauth-init-psk"): (
         "draft-dukes-ike-mode-cfg-02 3.1.1"
     ),

@@ -15,7 +15,8 @@ from conformance.ipsec.engine import DataPlane, Protected
 from conformance.ipsec.icmp import IcmpEcho, IcmpType
 from conformance.ipsec.ip import Ipv4Packet, Protocol
 from conformance.ipsec.sad import Bundle, SecurityAssociation, Selector, UdpEncapsulation
-from conformance.matrix.factors import all_levels, plain_combination
+from conformance.ipsec.transforms import ENCRYPTION, INTEGRITY
+from conformance.matrix.factors import COMBINED, all_levels, find_factor, plain_combination
 from conformance.record.wireshark import EspKey
 from conformance.runner.capture import Packet
 from conformance.runner.traffic import PROTOCOLS, read_traffic
@@ -102,6 +103,7 @@ class Tunnel:
                 key=sa.encryption_key,
                 integrity=sa.integrity,
                 integrity_key=sa.integrity_key,
+                esn=sa.esn,
             )
             for sa in self.sas.sas
         ]
@@ -154,6 +156,40 @@ def test_traffic_counts_under_every_protection(
     blind = read(mode, [], *wire)
     assert (blind.forward_seen, blind.forward_decrypted, blind.cleartext_seen) == (2, 0, 0)
     assert f"SPI {there.sas.outer.spi:#010x}" in blind.reason
+
+
+SUITES = [
+    *(
+        (cipher, "none" if cipher in COMBINED else "sha1")
+        for cipher in find_factor("esp_cipher").known
+        if cipher != "none"
+    ),
+    *(("aes128", mac) for mac in find_factor("esp_integrity").known if mac != "none"),
+]
+
+
+@pytest.mark.parametrize("esn", [False, True], ids=["32", "64"])
+@pytest.mark.parametrize(("cipher", "integrity"), SUITES)
+def test_traffic_counts_under_every_transform(cipher: str, integrity: str, *, esn: bool) -> None:
+    """With salts and upper halves where there are such; with the other kind of numbers it fails."""
+    there = Tunnel("forward", (50,), "tunnel")
+    (sa,) = there.sas.sas
+    there.sas = Bundle(
+        (
+            replace(
+                sa,
+                cipher=cipher,
+                encryption_key=bytes(range(1, 1 + ENCRYPTION[cipher].key_size)),
+                integrity=integrity,
+                integrity_key=bytes(range(INTEGRITY[integrity].key_size)),
+                esn=esn,
+            ),
+        )
+    )
+    wire = there.wire()
+    assert read("tunnel", there.keys, wire).forward_decrypted == 1
+    other = [replace(key, esn=not esn) for key in there.keys]
+    assert read("tunnel", other, wire).forward_decrypted == 0
 
 
 @pytest.mark.parametrize("protocols", PROTECTIONS, ids=lambda one: "+".join(p.name for p in one))
