@@ -20,6 +20,8 @@ class Hashed(Exchange):
     """An exchange whose messages begin with a HASH over what follows it."""
 
     isakmp_sa: IsakmpSa | None = None
+    verified: bool = False
+    """Whether a HASH of the peer was right; before, anybody may have sent what came."""
 
     @property
     def sa(self) -> IsakmpSa:
@@ -40,6 +42,7 @@ class Hashed(Exchange):
         )
         expected = self.hash_with_nonce(message_id, nonce, covered)
         diagnose.check_hash(name, expected, message.one(Hash).data, variants)
+        self.verified = True
 
     def hash_with_nonce(self, message_id: bytes, nonce: bytes, message: bytes) -> bytes:
         """prf(SKEYID_a, M-ID | nonce | message)."""

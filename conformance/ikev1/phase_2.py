@@ -14,6 +14,7 @@ from conformance.ikev1.acknowledged import Acknowledged
 from conformance.ikev1.errors import LocalError
 from conformance.ikev1.events import Role
 from conformance.ikev1.exchange import Exchange
+from conformance.ikev1.hashed import Hashed
 from conformance.ikev1.informational import Informational
 from conformance.ikev1.new_group_mode import NewGroupMode
 from conformance.ikev1.quick_mode import QuickMode
@@ -118,8 +119,13 @@ class Phase2:
         return exchange
 
     def forget_refused(self, exchange: Exchange) -> None:
-        """Its first message was not accepted, so there is nothing to remember."""
-        refused = exchange.state is State.EXPECT_HASH_1
+        """Its first message was not accepted, so there is nothing to remember.
+
+        One that was not even of the peer must not take the message ID away from it.
+        """
+        answers = exchange.role is Role.RESPONDER
+        forged = answers and isinstance(exchange, Hashed) and not exchange.verified
+        refused = forged or exchange.state is State.EXPECT_HASH_1
         if refused and self._exchanges.get(exchange.message_id) is exchange:
             del self._exchanges[exchange.message_id]
 
