@@ -64,7 +64,11 @@ class Traffic:
         """A new pair of SAs stands; raises ValueError where the data plane cannot carry it."""
         child = install(event, self._host.address, self._remote)
         self._host.sad.add(child.inbound)
-        self._host.sad.add(child.outbound)
+        try:
+            self._host.sad.add(child.outbound)
+        except ValueError:  # the remote named an SPI twice
+            self._host.sad.remove(child.inbound)
+            raise
         self.children[event.spi_in] = child
         return child
 
