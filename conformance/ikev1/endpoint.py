@@ -129,6 +129,9 @@ class Endpoint:
         """
         if data == _NAT_KEEPALIVE:
             return
+        if address[0] != self.remote[0]:
+            self._reject(NotifyType.INVALID_COOKIE, f"datagram from {address[0]}")
+            return
         if self.config.nat_traversal and data.startswith(NON_ESP_MARKER):
             data = data.removeprefix(NON_ESP_MARKER)
             self._context.marked.add(address)
@@ -136,9 +139,6 @@ class Endpoint:
             header = parse_header(data)
         except DecodeError as error:
             self._reject(error.notify, error.reason)
-            return
-        if address[0] != self.remote[0]:
-            self._reject(NotifyType.INVALID_COOKIE, f"datagram from {address[0]}")
             return
         association = self._associations.get(header.cookie_i) or self._respond(header, address)
         if association is None:
@@ -249,6 +249,7 @@ class Endpoint:
         for cookie_i, association in list(self._associations.items()):
             if association.finished:
                 del self._associations[cookie_i]
+                self._context.fragment_to.pop(cookie_i, None)
 
     def _reject(self, notify: NotifyType, reason: str) -> None:
         self._context.events.append(MessageRejected(notify, reason, None))
