@@ -54,8 +54,9 @@ class Phase1(Exchange):
     sa_r: bytes = b""
     g_xi: bytes = b""
     g_xr: bytes = b""
-    nonce_i: bytes = b""
-    nonce_r: bytes = b""
+    nonce_i: bytes = field(default=b"", repr=False)
+    """A secret where it travels encrypted, as its answer (RFC 2409 5.2)."""
+    nonce_r: bytes = field(default=b"", repr=False)
     peer_identity: bytes = b""
     """The body of the peer's ID payload, in the clear."""
     skeyid: bytes = field(default=b"", repr=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from conformance.ikev1.events import (
     Role,
 )
 from conformance.ikev1.main_mode import MainMode
+from conformance.ikev1.phase_1 import Phase1
 from conformance.ikev1.state_table import State
 
 if TYPE_CHECKING:
@@ -226,6 +228,12 @@ def test_the_same_seed_gives_the_same_octets(make_pair: Callable[..., Any]) -> N
     first.handshake()
     second.handshake()
     assert first.sent == second.sent
+
+
+def test_no_repr_shows_nonces() -> None:
+    """Public key encryption keeps them secret: whoever reads them can answer (RFC 2409 5.2)."""
+    shown = {one.name for one in fields(Phase1) if one.repr}
+    assert not shown & {"nonce_i", "nonce_r", "skeyid", "skeyid_d", "skeyid_a"}
 
 
 def test_no_secret_in_any_repr(make_pair: Callable[..., Any]) -> None:
