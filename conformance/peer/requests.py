@@ -46,7 +46,7 @@ class Configure(Fields, frozen=True, kw_only=True):
     retransmit: RetransmitPolicy = RetransmitPolicy()
     credentials: Certified | None = None
     exchange: str = "main"
-    """``main`` or ``aggressive``."""
+    """``main``, ``aggressive``, ``base`` or ``authentication-only``, which makes no SA."""
     protect_aggressive_proof: bool = True
     """Whether the third message of Aggressive Mode is encrypted (docs/findings.md says why)."""
     local_id: str = ""

@@ -143,8 +143,13 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 @pytest.fixture
-def pair(loop: asyncio.AbstractEventLoop, tmp_path: Path) -> Iterator[Pair]:
-    wire = Wire()
+def wire() -> Wire:
+    """The wire between the peers of a test."""
+    return Wire()
+
+
+@pytest.fixture
+def pair(loop: asyncio.AbstractEventLoop, wire: Wire, tmp_path: Path) -> Iterator[Pair]:
     peers: list[tuple[ReferencePeer, ControlServer]] = []
     clients: list[ControlClient] = []
     ends: list[End] = []
