@@ -11,6 +11,7 @@ from conformance.ikev1.events import (
     ChildDeleted,
     ChildInstalled,
     ExchangeFailed,
+    GroupAgreed,
     IsakmpDeleted,
     IsakmpEstablished,
     MessageReceived,
@@ -18,6 +19,7 @@ from conformance.ikev1.events import (
     MessageSent,
     NotifyReceived,
     NotifySent,
+    PeerAuthenticated,
 )
 from conformance.ipsec.engine import AuditEvent
 
@@ -107,8 +109,15 @@ def _divergence(event: ExchangeFailed | MessageRejected) -> str:
     return f"; {event.divergence}" if event.divergence else ""
 
 
+def _authenticated(event: PeerAuthenticated) -> str:
+    cookies = f"{event.cookie_i.hex()} {event.cookie_r.hex()}"
+    return f"the peer is {event.peer_id}: {cookies} {event.hash} {event.auth}, no SA"
+
+
 _DESCRIBERS: dict[type, Callable[..., str]] = {
     IsakmpEstablished: _established,
+    PeerAuthenticated: _authenticated,
+    GroupAgreed: lambda event: f"group {event.number} agreed as {event.role.value}: {event.name}",
     ChildInstalled: _installed,
     ChildDeleted: lambda event: (
         f"SAs deleted {_deleted_by(event)}: {event.protocol} "
