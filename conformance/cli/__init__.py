@@ -10,12 +10,15 @@ import click
 from rich.markup import escape
 
 from conformance import __version__
+from conformance.cli.group import Group
 from conformance.console import screen
 from conformance.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+NAME = "ipsec-conformance"
+"""What messages call it, however it was started."""
 COMMANDS = {
     "lab": "lab",
     "matrix": "matrix",
@@ -26,7 +29,7 @@ COMMANDS = {
 """Command -> the module of this package that holds it, imported only when it is asked for."""
 
 
-class Commands(click.Group):
+class Commands(Group):
     """The subcommands, each loaded from its own module on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -48,19 +51,20 @@ class Commands(click.Group):
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, prog_name="ipsec-conformance")
+@click.version_option(__version__, prog_name=NAME)
 def cli() -> None:
     """Find out which IPsec gateways understand each other, and why the others do not.
 
-    A complete IKEv1/ESP reference peer runs against strongSwan, Libreswan and others in
-    a lab of containers; every negotiation is judged from its capture and from the
-    security associations that both ends hold.
+    A complete IKEv1, ESP and AH reference peer runs against strongSwan and Libreswan, and
+    they against each other, in a lab of containers; every negotiation is judged from its
+    capture and from the security associations that both ends hold.
 
     \b
     Start here:
       ipsec-conformance lab doctor      is everything here that a lab needs?
       ipsec-conformance matrix          run the matrix, write results/latest/index.html
       ipsec-conformance lab down        take the lab down again
+      ipsec-conformance peer --help     the reference peer against a device of your own
 
     Exit status: 0 done, 1 a cell was inconclusive or broke on our side, 2 bad input or
     something missing (one message says what and how to mend it), 130 interrupted.
@@ -70,7 +74,7 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; turn a UserError into one clear message and exit status 2."""
     try:
-        status = cli.main(args=arguments, standalone_mode=False)
+        status = cli.main(args=arguments, prog_name=NAME, standalone_mode=False)
     except UserError as error:
         screen.print(f"[bold red]error:[/] {escape(error.message)}", soft_wrap=True)
         if error.hint:

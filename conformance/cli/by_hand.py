@@ -61,9 +61,9 @@ def _shared(command: Callable[..., int]) -> Callable[..., int]:
             "--config",
             type=click.Path(path_type=Path, dir_okay=False),
             required=True,
-            help="The connection, in TOML; `peer example` prints one with every key.",
+            help="The connection, in TOML: edit what `ipsec-conformance peer example` prints.",
         ),
-        click.option("--json", "as_json", is_flag=True, help="Write one JSON object an event."),
+        click.option("--json", "as_json", is_flag=True, help="Write one JSON object per event."),
         click.option(
             "--messages", is_flag=True, help="Tell every IKE message with its payloads, too."
         ),
@@ -74,7 +74,7 @@ def _shared(command: Callable[..., int]) -> Callable[..., int]:
     return command
 
 
-@click.command()
+@click.command(short_help="Negotiate with a device and carry traffic until Ctrl-C.")
 @_shared
 @click.option(
     "--on-traffic",
@@ -153,7 +153,7 @@ async def _initiate(
     return 0
 
 
-@click.command()
+@click.command(short_help="Wait for a device to negotiate, and carry traffic until Ctrl-C.")
 @_shared
 @click.option(
     "--once", is_flag=True, help="End with the first negotiation: when it fails, or is deleted."
@@ -188,9 +188,11 @@ async def _respond(setup: Setup, reporter: Reporter, *, once: bool) -> int:
     return 0
 
 
-@click.command()
+@click.command(short_help="Print a configuration file with every key.")
 def example() -> None:
     """Print a configuration file with every key, for `initiate` and `respond`.
+
+    What is commented out shows the default, or one possible value.
 
     \b
     Example:

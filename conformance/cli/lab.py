@@ -10,6 +10,7 @@ from typing import Any
 import click
 import docker
 
+from conformance.cli.group import Group
 from conformance.console import screen
 from conformance.lab import open_lab, take_down
 from conformance.lab.doctor import Diagnosis, diagnose
@@ -23,7 +24,7 @@ from conformance.lab.paths import cache_folder
 _MARKS = {True: "+", False: "x"}
 
 
-@click.group()
+@click.group(cls=Group)
 def lab() -> None:
     """Bring the lab up or down, look at it, or find out what it needs.
 
@@ -34,7 +35,7 @@ def lab() -> None:
     """
 
 
-@lab.command()
+@lab.command(short_help="Bring up the engine, the images and the containers.")
 @click.option(
     "--engine",
     type=click.Choice(ENGINE_NAMES),
@@ -63,7 +64,7 @@ def up(engine: str, peers: tuple[str, ...]) -> None:
     screen.print(f"The lab {word} on the engine {standing.engine_name}.")
 
 
-@lab.command()
+@lab.command(short_help="Install the system packages that a lab needs.")
 def setup() -> None:
     """Install the system packages that the lab and its tests need, where that can be done.
 
@@ -81,7 +82,7 @@ def setup() -> None:
     install([*missing, *missing_tools(TEST_TOOLS)])
 
 
-@lab.command()
+@lab.command(short_help="Take the lab down and leave nothing behind.")
 def down() -> None:
     """Take the lab down: no process, namespace, interface or mount is left.
 

@@ -14,7 +14,14 @@ import msgspec
 from conformance.console import screen
 from conformance.errors import UserError
 from conformance.lab import open_lab
-from conformance.matrix import Plan, load_manifests, make_plan, parse_pairing, parse_restrictions
+from conformance.matrix import (
+    FACTORS,
+    Plan,
+    load_manifests,
+    make_plan,
+    parse_pairing,
+    parse_restrictions,
+)
 from conformance.record import Run, Verdict, exit_status
 from conformance.record.store import LATEST, run_folders, sweep
 from conformance.report.html import write_report
@@ -47,7 +54,11 @@ RESULTS = Path("results")
     "factors",
     multiple=True,
     metavar="FACTOR=LEVEL,...",
-    help="Keep a factor to some of its levels; repeat for several factors.",
+    help=(
+        "Keep a factor to some of its levels, rare ones too; repeat for several factors. "
+        f"Factors: {', '.join(factor.name for factor in FACTORS)}. "
+        "`ipsec-conformance peers reference` lists the levels of each."
+    ),
 )
 @click.option(
     "--strength",
@@ -57,7 +68,12 @@ RESULTS = Path("results")
     help="How many factors meet in every way: 2 for pairs of levels, 3 for triples.",
 )
 @click.option(
-    "--wide", is_flag=True, help="Take rare levels in: old ciphers, every group, long hashes."
+    "--wide",
+    is_flag=True,
+    help=(
+        "Take the rare levels of every factor in: old ciphers, every group, certificates, XAUTH, "
+        "AH, NAT ..."
+    ),
 )
 @click.option("--limit", type=int, metavar="N", help="Only the first N combinations.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of plan and cells.")
@@ -109,6 +125,8 @@ def matrix(
       ipsec-conformance matrix
       ipsec-conformance matrix --pairing reference,strongswan-5.9.8 --json
       ipsec-conformance matrix --factor cipher=3des --factor mode=tunnel,transport
+      ipsec-conformance matrix --factor auth=xauth-init-psk --factor mode_config=pull
+      ipsec-conformance matrix --factor protocol=ah --factor esp_cipher=none
       ipsec-conformance matrix --wide --pairing strongswan-5.9.8,reference
       ipsec-conformance matrix --limit 1 --keep-lab
       ipsec-conformance matrix --plan

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from conformance.cli.by_hand import example, initiate, respond
+from conformance.cli.group import Group
 from conformance.errors import UserError
 from conformance.peer.log import log_to
 from conformance.peer.serve import serve as serve_peer
@@ -28,9 +29,9 @@ class _Ipv4(click.ParamType[IPv4Address]):
             self.fail(str(error), param, ctx)
 
 
-@click.group()
+@click.group(cls=Group)
 def peer() -> None:
-    """The reference peer: IKEv1 and ESP in Python, strict and talkative.
+    """The reference peer: IKEv1, ESP and AH in Python, strict and talkative.
 
     It negotiates as initiator and as responder, carries its own protected traffic, and
     when a negotiation fails it names the first value that differs. It needs neither IPsec
@@ -42,7 +43,7 @@ def peer() -> None:
       ipsec-conformance peer initiate --config peer.toml --ping 3
       ipsec-conformance peer respond --config peer.toml
     In a lab, steered by a program over a socket:
-      ipsec-conformance peer serve
+      ipsec-conformance peer serve --help
     """
 
 
@@ -55,7 +56,7 @@ for _command in (example, initiate, respond):
     "--address",
     type=_Ipv4(),
     required=True,
-    help="Outer address: IKE on UDP 500 and ESP are bound to it.",
+    help="Outer address: IKE on UDP 500 and 4500, ESP and AH are bound to it.",
 )
 @click.option(
     "--inner",
@@ -81,15 +82,17 @@ def serve(address: IPv4Address, inner: IPv4Address, control: Path, log: Path, na
 
     It does nothing by itself: it waits for commands, one JSON object a line, on its
     control socket. `configure` makes a connection, `initiate` negotiates it, `ping` sends
-    traffic through it, `sas`, `keys` and `transcript` tell what stands and what was said,
-    `terminate` deletes it, `shutdown` ends the peer, as does SIGTERM.
+    traffic through it, `sas`, `keys`, `events` and `transcript` tell what stands, what
+    happened and what was said, `terminate` deletes it, `shutdown` ends the peer, as does
+    SIGTERM. docs/reference-peer.md has every command, and an example.
 
     Needs root, or CAP_NET_RAW and CAP_NET_BIND_SERVICE.
 
     \b
     Example:
       ipsec-conformance peer serve --address 192.0.2.1 --inner 10.78.1.1 \\
-          --control /run/peer.sock --log /var/log/peer.log
+          --control peer.sock --log peer.log
+      echo '{"id": 1, "do": "hello"}' | socat -t 5 - UNIX-CONNECT:peer.sock
     """
     log_to(log)
     try:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
-from conformance.cli import COMMANDS, main
+from conformance.cli import COMMANDS, cli, main
+from conformance.matrix import FACTORS, load_manifests, make_plan, parse_restrictions
 from conformance.resources import peers_root
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 GROUPS = {
     "lab": ("up", "down", "status", "doctor", "setup"),
@@ -25,6 +30,10 @@ HELPS = [
     *([name] for name in COMMANDS),
     *([group, name] for group, names in GROUPS.items() for name in names),
 ]
+
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def run(*arguments: str) -> int:
@@ -45,6 +54,71 @@ def test_every_command_explains_itself(
     assert text.startswith("Usage: ")
     assert len(text.splitlines()) > 5
     assert "\\b" not in text
+
+
+def command_lines(text: str) -> Iterator[list[str]]:
+    """Every call of the command that a text shows, as words; what a shell would do is left out."""
+    for line in re.findall(
+        r"^(?:\$| +) ?(ipsec-conformance (?:[^\\\n]|\\\n)+)", text, re.MULTILINE
+    ):
+        called = re.split(r" {2,}(?=\S)(?!--)| [#>|&]|$", line.replace("\\\n", ""))[0]
+        yield shlex.split(called)[1:]
+
+
+def check(arguments: list[str]) -> None:
+    """Fails where the command line would refuse these words."""
+    command: click.Command = cli
+    while isinstance(command, click.Group) and arguments[0] != "--help":
+        found = command.get_command(click.Context(command), arguments[0])
+        assert found is not None, arguments
+        command, arguments = found, arguments[1:]
+    given = {} if "--help" in arguments else command.make_context("it", arguments).params
+    if given.get("factors") and not given["wide"]:
+        restrictions = parse_restrictions(given["factors"])
+        assert make_plan(load_manifests(peers_root()), restrictions=restrictions, limit=1).cells
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_documents_show_valid_commands(document: Path) -> None:
+    for line in command_lines(document.read_text()):
+        check(line)
+
+
+@pytest.mark.parametrize("command", HELPS, ids=" ".join)
+def test_help_shows_valid_commands(
+    command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    run(*command, "--help")
+    lines = list(command_lines(capsys.readouterr().out))
+    assert lines or command == ["lab"]
+    for line in lines:
+        check(line)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["matrx"], ["matrx", "matrix", "peers"]),
+        (["lab", "upp"], ["upp", "'up'", "doctor"]),
+        (["peer", "initate"], ["initate", "'initiate'", "example"]),
+    ],
+    ids=str,
+)
+def test_an_unknown_command_is_answered_with_those_there_are(
+    arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*arguments) == 2
+    told = capsys.readouterr().err
+    assert all(word in told for word in words)
+
+
+@pytest.mark.parametrize("option", [factor.name for factor in FACTORS])
+def test_help_of_the_matrix_names_every_factor(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("matrix", "--help") == 0
+    assert option in capsys.readouterr().out.partition("Factors: ")[2]
 
 
 @pytest.mark.parametrize(
