@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SHARED = Path("/run/ipsec-conformance")
 """The volume that all containers share: control sockets, daemon logs, connection files."""
 
+KILOBYTES = 10_000
+"""What an IPsec SA may carry where a cell wants such a limit: far more than its pings."""
 POLL = 0.02
 """Seconds between two looks at a peer that is awaited."""
 
@@ -76,6 +78,11 @@ class Connection:
     """Seconds."""
     crl: bytes | None = None
     """The authority's revocation list, DER; None where nobody looks at one."""
+
+    @property
+    def child_kilobytes(self) -> int | None:
+        """What an IPsec SA may carry; None where time alone limits it."""
+        return KILOBYTES if self.combination["lifetime"] == "kilobytes" else None
 
     @property
     def tunnel(self) -> bool:

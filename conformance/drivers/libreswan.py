@@ -21,7 +21,7 @@ from conformance.drivers.base import (
     poll,
 )
 from conformance.drivers.daemon import DaemonDriver
-from conformance.drivers.libreswan_config import template_values
+from conformance.drivers.libreswan_config import refusal, template_values
 from conformance.drivers.libreswan_names import (
     AUTHS,
     STATUS_CIPHERS,
@@ -98,6 +98,8 @@ class LibreswanDriver(DaemonDriver):
 
     def configure(self, connection: Connection) -> None:
         """Render the peer's template into the shared volume and load it with addconn."""
+        if why := refusal(connection):
+            raise ConfigurationRefusedError(why)
         if connection.credentials is not None:
             self._import(connection.credentials)
         if connection.crl is not None:

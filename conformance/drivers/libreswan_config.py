@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conformance.drivers.libreswan_names import AUTHBY, ESP_CIPHERS, GROUPS, HASHES
+from conformance.drivers.libreswan_names import AUTHBY, ESP_CIPHERS, GROUPS, HASHES, WITHOUT_WORDS
 from conformance.drivers.methods import USER
 
 if TYPE_CHECKING:
@@ -48,6 +48,12 @@ def template_values(connection: Connection) -> dict[str, object]:
     }
 
 
+def refusal(connection: Connection) -> str | None:
+    """Why pluto cannot be asked for what the connection is to be; None where it can."""
+    asked = (WITHOUT_WORDS.get(level) for level in connection.combination.items())
+    return next((why for why in asked if why), None)
+
+
 def _phase_2(connection: Connection) -> str:
     levels = connection.combination
     algorithms = [HASHES[levels["esp_integrity"]]]
@@ -56,9 +62,6 @@ def _phase_2(connection: Connection) -> str:
         algorithms.insert(0, ESP_CIPHERS.get(cipher, cipher))
     if connection.pfs not in (None, levels["group"]):
         algorithms.append(_group(str(connection.pfs)))
-    if levels["esn"] == "yes":
-        # pluto passes over esn= with IKEv1 in silence; a word it does not know it refuses.
-        algorithms.append("esn")
     return "-".join(algorithms)
 
 

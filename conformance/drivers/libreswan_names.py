@@ -22,11 +22,7 @@ ESP_CIPHERS = {
         for icv in (8, 12, 16)
     },
 }
-"""Level of ``esp_cipher`` -> keyword, where they differ.
-
-GMAC has none here, so that it is refused: with it pluto 4.10 ends at an assertion, because
-IKEv1's keys of it lack the salt (compute_proto_keymat in programs/pluto/ikev1_quick.c).
-"""
+"""Level of ``esp_cipher`` -> keyword, where they differ."""
 
 GROUPS = {"ecp256": "dh19", "ecp384": "dh20", "ecp521": "dh21"}
 """Level of ``group`` -> keyword, where they differ."""
@@ -60,3 +56,17 @@ STATUS_GROUPS = {
     "DH21": "ecp521",
 }
 """Names in ``whack --status`` -> levels."""
+
+WITHOUT_WORDS = {
+    ("esn", "yes"): "pluto passes over esn= with IKEv1",
+    ("lifetime", "kilobytes"): "pluto has no option for a lifetime in kilobytes",
+    **{
+        ("esp_cipher", f"aes{bits}gmac"): "pluto derives GMAC's keys without salt and then aborts"
+        for bits in (128, 192, 256)
+    },
+}
+"""(factor, level) -> why pluto cannot be asked for it.
+
+GMAC's key is in ``compute_proto_keymat`` of programs/pluto/ikev1_quick.c at v4.10, the assertion
+in ``setup_half_ipsec_sa`` of kernel.c.
+"""

@@ -43,6 +43,7 @@ def configuration(connection: Connection) -> dict[str, Any]:
             "mode": levels["mode"],
             "pfs": connection.pfs,
             "lifetime_seconds": connection.child_lifetime,
+            "lifetime_kilobytes": connection.child_kilobytes,
         },
         "local_selector": connection.selector(connection.local),
         "remote_selector": connection.selector(connection.remote),

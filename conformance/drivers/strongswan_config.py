@@ -53,9 +53,18 @@ def _child_section(connection: Connection) -> dict[str, Any]:
         "rekey_time": f"{REKEY_AFTER if rekeys else 0}s",
         "life_time": str(connection.child_lifetime),
         "rand_time": "0s",
+        **_octets(connection),
         "start_action": "none",
         "close_action": "none",
     }
+
+
+def _octets(connection: Connection) -> dict[str, str]:
+    """The limit in octets; a kilobyte of strongSwan has 1000 of them."""
+    if connection.child_kilobytes is None:
+        return {}
+    life = str(1000 * connection.child_kilobytes)
+    return {"life_bytes": life, "rekey_bytes": "0", "rand_bytes": "0"}
 
 
 def _proposal(connection: Connection) -> str:

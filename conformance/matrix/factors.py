@@ -84,6 +84,7 @@ FACTORS: tuple[Factor, ...] = (
     Factor("mode_config", "Mode Config", "none", ("none",), ("pull", "push")),
     Factor("fragmentation", "Fragmentation", "no", ("no",), ("yes",)),
     Factor("nat", "NAT", "none", ("none",), ("initiator",)),
+    Factor("lifetime", "Lifetime", "seconds", ("seconds",), ("kilobytes",)),
     Factor("event", "While it stands", "none", ("none",), ("dpd", "rekey")),
 )
 """The one table of factors; docs/architecture.md shows it."""
@@ -91,7 +92,9 @@ FACTORS: tuple[Factor, ...] = (
 _BY_NAME = {factor.name: factor for factor in FACTORS}
 _ID_PHASE_1 = ("exchange", "auth", "cipher", "hash", "group")
 _ID_PHASE_2 = ("protocol", "esp_cipher", "esp_integrity", "mode")
-_ID_UNUSUAL = ("esn", "family", "certificates", "mode_config", "fragmentation", "nat", "event")
+_ID_UNUSUAL = (
+    *("esn", "family", "certificates", "mode_config", "fragmentation", "nat", "lifetime", "event"),
+)
 """Those whose plain level goes without saying."""
 
 

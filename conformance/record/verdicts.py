@@ -210,6 +210,7 @@ _ASKED_FOR = {
     "mode_config": "draft-dukes-ike-mode-cfg-02 2",
     "fragmentation": "[MS-IKEE] 3.3",
     "nat": "RFC 3947 4",
+    "lifetime": "RFC 2407 4.5",
     "event=dpd": "RFC 3706 5.2",
     "event=rekey": "RFC 2408 4.3",
 }

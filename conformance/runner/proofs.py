@@ -1,6 +1,7 @@
 """What a combination asks for beyond its SAs, and whether the capture shows that it happened.
 
-RFC 3706 5.3 (DPD), RFC 3947 4 (port change), draft-dukes-ike-mode-cfg-02 2, [MS-IKEE] 3.3
+RFC 2407 4.5 (lifetimes), RFC 3706 5.3 (DPD), RFC 3947 4 (port change),
+draft-dukes-ike-mode-cfg-02 2, [MS-IKEE] 3.3
 (fragments), draft-beaulieu-ike-xauth-02 3.
 """
 
@@ -9,19 +10,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conformance.drivers.methods import METHODS
+from conformance.ikev1.attributes import PHASE_2, life_durations
 from conformance.ikev1.constants import ExchangeType, NotifyType
 from conformance.ikev1.mode_config import NUMBERS
-from conformance.ikev1.payloads import Configuration
+from conformance.ikev1.payloads import Configuration, SecurityAssociation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from conformance.ikev1.message import Message
     from conformance.runner.dissect import WireMessage
 
     Check = Callable[[Sequence[WireMessage], str, str], str | None]
     """Messages, address of the initiator, address of the responder -> what is missing."""
 
 
+KILOBYTES = 2
+"""The life type (RFC 2407 4.5)."""
 XAUTH = {number for name, number in NUMBERS.items() if name.startswith("xauth-")}
 """The attributes of XAUTH; what else a Transaction exchange carries is Mode Config."""
 
@@ -84,10 +89,30 @@ def _rekeyed(messages: Sequence[WireMessage], *_: str) -> str | None:
     return None if len(quick) > 1 else "no second Quick Mode"
 
 
+def _limited(messages: Sequence[WireMessage], *ends: str) -> str | None:
+    """Both the offer and the answer of a Quick Mode say kilobytes."""
+    quick = [one for one in messages if one.header.exchange is ExchangeType.QUICK_MODE]
+    sources = {one.source for one in quick if one.message and _kilobytes(one.message)}
+    silent = [end for end in ends if end not in sources]
+    if not silent or _closed(quick, ExchangeType.QUICK_MODE):
+        return None
+    return f"no limit in kilobytes from {' and '.join(silent)}"
+
+
+def _kilobytes(message: Message) -> bool:
+    return any(
+        life_durations(PHASE_2, transform.attributes).get(KILOBYTES)
+        for sa in message.all(SecurityAssociation)
+        for proposal in sa.proposals
+        for transform in proposal.transforms
+    )
+
+
 CHECKS: dict[tuple[str, str], Check] = {
     ("event", "dpd"): _answered_dpd,
     ("event", "rekey"): _rekeyed,
     ("fragmentation", "yes"): _fragmented,
+    ("lifetime", "kilobytes"): _limited,
     ("mode_config", "pull"): _configured,
     ("mode_config", "push"): _configured,
     ("nat", "initiator"): _port_changed,

@@ -58,6 +58,8 @@ LEVEL_ROWS: dict[str, tuple[str, ...]] = {
         "natt:esp-in-udp",
         "encap:udp-{mode}",
     ),
+    "lifetime=seconds": (),
+    "lifetime=kilobytes": ("life:2",),
     "event=none": (),
     "event=dpd": ("feature:dpd",),
     "event=rekey": ("feature:rekey",),

@@ -168,6 +168,7 @@ MEETINGS: list[dict[str, str]] = [
     {"esn": "yes"},
     {"esn": "yes", "protocol": "ah", "esp_cipher": "none"},
     {"esn": "yes", "esp_cipher": "aes256gcm12", "esp_integrity": "none"},
+    {"lifetime": "kilobytes"},
     {"event": "dpd"},
     {"event": "rekey"},
     {"nat": "initiator"},
@@ -190,6 +191,8 @@ def test_the_two_ends_of_a_cell_agree(configured: Configured, levels: dict[str, 
     for child in children:
         assert child.cipher == levels.get("esp_cipher", "aes128")
         assert child.integrity == levels.get("esp_integrity", "sha256")
+        limited = levels.get("lifetime") == "kilobytes"
+        assert child.lifetime_kilobytes == (10_000 if limited else None)
         assert child.esn is (levels.get("esn") == "yes")
     assert children[0].spi_in == children[1].spi_out
     assert children[0].local_selector == children[1].remote_selector

@@ -31,7 +31,7 @@ def test_the_factors_are_those_of_the_architecture() -> None:
     assert names == [
         "exchange", "auth", "cipher", "hash", "group", "pfs",
         "protocol", "esp_cipher", "esp_integrity", "esn", "mode", "family",
-        "certificates", "mode_config", "fragmentation", "nat", "event",
+        "certificates", "mode_config", "fragmentation", "nat", "lifetime", "event",
     ]  # fmt: skip
     text = ARCHITECTURE.read_text("utf-8").partition("| factor |")[2].partition("\n\n")[0]
     rows = [line.split("|")[1] for line in text.splitlines()[2:]]
@@ -52,6 +52,7 @@ def test_the_plain_combination_names_the_smoke_cell() -> None:
         ({"mode_config": "pull"}, "-mode_config_pull"),
         ({"fragmentation": "yes"}, "-fragmentation_yes"),
         ({"nat": "initiator"}, "-nat_initiator"),
+        ({"lifetime": "kilobytes"}, "-lifetime_kilobytes"),
         ({"event": "dpd"}, "-event_dpd"),
         (
             {"event": "rekey", "nat": "initiator", "mode_config": "push", "fragmentation": "yes"},

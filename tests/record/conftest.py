@@ -29,6 +29,7 @@ def good() -> Observation:
             "mode_config": "none",
             "fragmentation": "no",
             "nat": "none",
+            "lifetime": "seconds",
             "event": "none",
         },
         initiator=end("strongswan-5.9.8", "initiator", "10.77.0.14"),

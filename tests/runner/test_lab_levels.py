@@ -78,6 +78,8 @@ FEATURES = [
     "nat=initiator",
     "nat=initiator exchange=aggressive",
     "nat=initiator auth=rsa-sig",
+    "lifetime=kilobytes",
+    "lifetime=kilobytes protocol=ah esp_cipher=none",
     "event=dpd",
     "event=rekey",
     "event=rekey pfs=modp2048",

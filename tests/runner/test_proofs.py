@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from conformance.ikev1.attributes import Attribute
-from conformance.ikev1.constants import ConfigurationType, ExchangeType, NotifyType
+from conformance.ikev1.attributes import PHASE_2, Attribute, encode_lifetimes
+from conformance.ikev1.constants import ConfigurationType, ExchangeType, NotifyType, Protocol
 from conformance.ikev1.message import FLAG_ENCRYPTION, Header, Message
 from conformance.ikev1.mode_config import NUMBERS
-from conformance.ikev1.payloads import Configuration, Notification
+from conformance.ikev1.payloads import Configuration, Notification, SecurityAssociation
+from conformance.ikev1.payloads.sa import Proposal, Transform
 from conformance.matrix.factors import FACTORS, all_levels, plain_combination
 from conformance.record.verdicts import RULES
 from conformance.runner.dissect import NO_KEY, WireMessage
@@ -20,7 +21,7 @@ from conformance.runner.proofs import CHECKS, unproven
 A, B = "10.77.0.14", "10.77.0.11"
 PLAIN = plain_combination(all_levels())
 INFORMATIONAL, TRANSACTION = ExchangeType.INFORMATIONAL, ExchangeType.TRANSACTION
-QUICK = ExchangeType.QUICK_MODE
+QUICK, ESP = ExchangeType.QUICK_MODE, Protocol.ESP
 
 
 def wire(source: str, exchange: ExchangeType, *payloads: Any, **fields: Any) -> WireMessage:
@@ -42,6 +43,15 @@ def notified(source: str, notify: NotifyType) -> WireMessage:
 def transaction(source: str, *names: str) -> WireMessage:
     attributes = tuple(Attribute(NUMBERS[name], b"", basic=False) for name in names)
     return wire(source, TRANSACTION, Configuration(ConfigurationType.REQUEST, 1, attributes))
+
+
+def offered(source: str, *limits: int | None) -> WireMessage:
+    """A Quick Mode with a transform for each limit in kilobytes."""
+    transforms = tuple(
+        Transform(number, 12, encode_lifetimes(PHASE_2, 3600, limit))
+        for number, limit in enumerate(limits, 1)
+    )
+    return wire(source, QUICK, SecurityAssociation((Proposal(1, ESP, b"\1" * 4, transforms),)))
 
 
 ASK_A, ASK_B = (notified(end, NotifyType.R_U_THERE) for end in (A, B))
@@ -79,6 +89,16 @@ CASES: list[tuple[str, dict[str, str], list[WireMessage], list[str]]] = [
     ("rekey: one Quick Mode", {"event": "rekey"}, [wire(A, QUICK, number=1),
      wire(B, QUICK, number=1), wire(A, INFORMATIONAL, number=2)],
      ["event=rekey: no second Quick Mode"]),
+    ("kilobytes from both", {"lifetime": "kilobytes"},
+     [offered(A, 10_000), offered(B, 10_000)], []),
+    ("kilobytes in an alternative", {"lifetime": "kilobytes"},
+     [offered(A, None, 10_000), offered(B, 10_000)], []),
+    ("kilobytes not answered", {"lifetime": "kilobytes"}, [offered(A, 10_000), offered(B, None)],
+     [f"lifetime=kilobytes: no limit in kilobytes from {B}"]),
+    ("kilobytes not offered", {"lifetime": "kilobytes"}, [offered(A, None), wire(B, QUICK)],
+     [f"lifetime=kilobytes: no limit in kilobytes from {A} and {B}"]),
+    ("kilobytes closed to us", {"lifetime": "kilobytes"}, [offered(A, 10_000), closed(B, QUICK)],
+     []),
     ("fragments from both", {"fragmentation": "yes"}, SPLIT, []),
     ("fragments from one", {"fragmentation": "yes"}, SPLIT[:1] + FLOATED,
      [f"fragmentation=yes: no fragments from {B}"]),
