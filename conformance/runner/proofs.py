@@ -1,8 +1,8 @@
 """What a combination asks for beyond its SAs, and whether the capture shows that it happened.
 
 RFC 2407 4.5 (lifetimes), RFC 3706 5.3 (DPD), RFC 3947 4 (port change),
-draft-dukes-ike-mode-cfg-02 2, [MS-IKEE] 3.3
-(fragments), draft-beaulieu-ike-xauth-02 3.
+draft-dukes-ike-mode-cfg-02 2, [MS-IKEE] 3.3 (fragments),
+draft-beaulieu-ike-xauth-02 3.
 """
 
 from __future__ import annotations

@@ -92,6 +92,7 @@ def test_extended_sequence_numbers(suite: str, pair: Pair) -> None:
     pair.establish(phase2=offer(suite, esn=True))
     assert pair.alice.call("ping", name="c", count=2) == {"sent": 2, "received": 2}
     assert child(pair.bob)["esn"]
+    assert all(key["esn"] for key in pair.alice.call("keys", name="c")["esp"])
 
 
 def test_esp_without_integrity(pair: Pair) -> None:
