@@ -16,12 +16,13 @@ from conformance.matrix.factors import (
     Combination,
     all_levels,
     combination_id,
+    find_factor,
     plain_combination,
 )
 from conformance.matrix.manifest import Manifest, find_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 MINIMUM_ROWS = 12
 """A plan has at least so many combinations, where the factors allow so many."""
@@ -187,8 +188,15 @@ def _nothing_left(space: Space) -> UserError:
     reason, factors = (excluded.reason, excluded.when) if excluded else ("", space.levels)
     return UserError(
         f"no combination is left of these levels: {reason}".rstrip(": "),
-        f"Name levels that can stand together, with --factor: {', '.join(factors)}.",
+        f"Name levels that can stand together, with {' or '.join(_alternatives(factors))}.",
     )
+
+
+def _alternatives(factors: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    """For each factor, the first of its levels that are not among those given."""
+    for name, given in factors.items():
+        others = [level for level in find_factor(name).known if level not in given]
+        yield f"--factor {name}={','.join(others[:3]) or '...'}"
 
 
 def _check_complete(rows: Sequence[Combination], space: Space, strength: int) -> None:

@@ -161,9 +161,9 @@ def test_a_role_that_is_none_is_told(tmp_path: Path, line: str, message: str) ->
 @pytest.mark.parametrize(
     ("texts", "message", "hint"),
     [
-        (["protocol=ah"], "AH encrypts nothing.", "protocol, esp_cipher"),
-        (["fragmentation=yes"], "too large for one datagram.", "auth, fragmentation"),
-        (["mode_config=pull", "mode=transport"], "inside a tunnel.", "mode_config, mode"),
+        (["protocol=ah"], "AH encrypts nothing.", "or --factor esp_cipher=none."),
+        (["fragmentation=yes"], "too large for one datagram.", "--factor auth=rsa-sig,"),
+        (["mode_config=pull", "mode=transport"], "inside a tunnel.", "or --factor mode=tunnel."),
     ],
 )
 def test_levels_of_which_no_combination_can_stand_are_no_empty_plan(
