@@ -25,6 +25,7 @@ from conformance.ikev1.events import (
     MessageSent,
     NotifyReceived,
 )
+from conformance.ikev1.lifetimes import Due, Lives
 from conformance.ikev1.payloads import Notification
 from conformance.ikev1.status import Lifetimes
 
@@ -93,6 +94,49 @@ def test_child_is_replaced_with_overlap(
     assert standing(pair.of_initiator)
     assert not pair.of_initiator(ExchangeFailed) + pair.of_responder(ExchangeFailed)
     assert not pair.of_initiator(MessageRejected) + pair.of_responder(MessageRejected)
+
+
+# Both name a pair by the SPIs that they receive by; what the larger of each pair is decides.
+SUCCESSORS = [((9, 1), (8, 7)), ((8, 7), (9, 1)), ((1, 9), (7, 8)), ((5, 3), (2, 5))]
+
+
+@pytest.mark.covers("feature:rekey", by="self")
+@pytest.mark.parametrize("mirrored", [True, False])
+@pytest.mark.parametrize(("ours", "theirs"), SUCCESSORS)
+def test_of_two_successors_the_larger_stays(
+    ours: tuple[int, int],
+    theirs: tuple[int, int],
+    mirrored: bool,  # noqa: FBT001
+) -> None:
+    """Whoever began it, in whatever order they came, and seen from either end."""
+    limits, lives = Lifetimes(100, None), Lives[int](POLICY)
+    lives.begin(100, (100, 101), limits, 0.0, is_answer=False)
+    assert lives.due(90.0) == [(100, Due.REPLACE)]
+    for key, is_answer in ((ours, False), (theirs, True)):
+        seen = key[::-1] if mirrored else key
+        replaced = None if is_answer else 100
+        lives.begin(seen[0], seen, limits, 90.0, is_answer=is_answer, replaces=replaced)
+    step = -1 if mirrored else 1
+    larger, smaller = sorted((ours, theirs), key=lambda key: sorted(key)[::-1], reverse=True)
+    due = lives.due(95.0)
+    assert sorted(due) == sorted([(100, Due.RETIRE), (smaller[::step][0], Due.RETIRE)])
+    for name, _ in due:
+        lives.end(name)
+    assert list(lives.lives) == [larger[::step][0]]
+    assert lives.get_timer() == 90.0 + 90.0
+
+
+def test_both_ends_keep_the_larger_pair(make_pair: Callable[..., Any]) -> None:
+    """Both begin to replace it at once; of the two new pairs the larger stands."""
+    pair = make_pair(PHASE1, PHASE2, **policies(POLICY, POLICY))
+    pair.handshake()
+    advance(pair, 99.0)
+    old, *new = pair.of_initiator(ChildInstalled)
+    assert [one.role for one in new] != [old.role] * 2
+    assert len(new) == 2
+    pairs = [tuple(sorted((one.spi_in, one.spi_out), reverse=True)) for one in new]
+    ((mine, yours),) = standing(pair.of_initiator)
+    assert tuple(sorted((mine, yours), reverse=True)) == max(pairs)
 
 
 def test_replaces_names_the_old_pair(make_pair: Callable[..., Any]) -> None:
