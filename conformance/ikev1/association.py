@@ -49,6 +49,8 @@ class Association:
         self.rekeys: int | None = None
         """The inbound SPI of the pair that its first Quick Mode is to replace."""
         self.quick_mode_wanted = role is Role.INITIATOR
+        self.rejected = 0
+        """Messages that were not accepted."""
         self._leaving = False
         self.capabilities = capabilities_of(context)
         """What both ends said by Vendor IDs."""
@@ -224,6 +226,7 @@ class Association:
 
     def reject(self, error: PeerError) -> None:
         """Report a message that was not accepted."""
+        self.rejected += 1
         self.context.events.append(MessageRejected(error.notify, error.reason, error.divergence))
 
     def note_traffic(self, now: float, *, received: bool) -> None:

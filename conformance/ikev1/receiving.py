@@ -42,9 +42,13 @@ def receive(
     if association.deleted and header.exchange is not ExchangeType.ACKNOWLEDGED_INFORMATIONAL:
         association.reject(PeerError(NotifyType.INVALID_COOKIE, "the ISAKMP SA was deleted"))
         return
+    found = association.phase_2.find(header.message_id) or association.phase_1
+    before, known = association.rejected, (association.phase_1.address, found.address)
     association.phase_1.address = address
     receivers = _RECEIVERS if association.isakmp_sa else _BEFORE
     receivers.get(header.exchange, _refuse)(association, header, data, now)
+    if association.rejected != before:  # it need not be the peer who is there
+        association.phase_1.address, found.address = known
 
 
 def _receive_fragment(

@@ -18,6 +18,7 @@ from conformance.ikev1.config import (
     Phase2Proposal,
 )
 from conformance.ikev1.constants import NotifyType, PayloadType
+from conformance.ikev1.deviation import flip
 from conformance.ikev1.endpoint import Address, Endpoint
 from conformance.ikev1.errors import DecodeError, LocalError
 from conformance.ikev1.events import (
@@ -414,6 +415,24 @@ def test_phase_1_on_the_old_port_is_stale() -> None:
     net.responder.start_quick_mode(1.0)
     net.deliver()
     assert len(net.of("i", ChildInstalled)) == 2
+
+
+@pytest.mark.parametrize("authentic", [True, False])
+def test_only_the_peer_moves_where_we_answer(authentic: bool) -> None:  # noqa: FBT001
+    """RFC 3947 7: a new mapping counts once something authentic has come by it."""
+    net = network()
+    net.initiator.initiate(0.0)
+    net.deliver()
+    net.initiator.start_quick_mode(1.0)
+    ((data, _),) = net.initiator.datagrams_to_send(1.0)
+    moved = (PUBLIC, 39999)
+    net.responder.receive_datagram(data if authentic else flip(data, 40), moved, 1.0)
+    net.responder.datagrams_to_send(1.0)
+    net.responder.start_quick_mode(1.0)
+    ((_, to),) = net.responder.datagrams_to_send(1.0)
+    assert to == (moved if authentic else (PUBLIC, 34500))
+    net.deliver()
+    assert bool(net.of("r", MessageRejected)) is not authentic
 
 
 @pytest.mark.covers("natt:float", by="self")
