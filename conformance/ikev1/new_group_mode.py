@@ -26,6 +26,9 @@ from conformance.ikev1.state_table import Step
 if TYPE_CHECKING:
     from conformance.ikev1.message import Message
 
+_MOST_GROUPS = 64
+"""Groups of a peer's own that an endpoint keeps; they outlive their ISAKMP SA."""
+
 
 @dataclass(slots=True, kw_only=True)
 class NewGroupMode(Hashed):
@@ -65,7 +68,10 @@ def _refusal(reason: str) -> PeerError:
 def _acceptable(exchange: NewGroupMode, transform: Transform) -> GroupRow:
     """The group of a transform; raises InvalidGroupError."""
     row = read_group(transform.attributes)
-    known = exchange.context.private_groups.get(row.name)
+    groups = exchange.context.private_groups
+    known = groups.get(row.name)
+    if known is None and len(groups) >= _MOST_GROUPS:
+        raise InvalidGroupError(f"{len(groups)} groups are agreed on already")
     if known is not None and known.parameters != row.parameters:
         raise InvalidGroupError(f"{row.name} is another group already")
     return row

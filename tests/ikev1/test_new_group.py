@@ -148,6 +148,19 @@ def test_number_keeps_its_group(make_pair: Callable[..., Any]) -> None:
     assert "another group already" in pair.of_responder(MessageRejected)[0].reason
 
 
+def test_groups_have_an_end(make_pair: Callable[..., Any]) -> None:
+    """However many a peer proposes, it cannot fill the memory; known ones stay good."""
+    pair = make_pair(responder=ACCEPT)
+    pair.handshake()
+    for number in (*range(NUMBER, NUMBER + 70), NUMBER):
+        pair.initiator.propose_group(number, GROUPS["ec2n155"].parameters, 0.0)
+        pair.deliver()
+    agreed = [one.number for one in pair.of_responder(GroupAgreed)]
+    assert agreed == [*range(NUMBER, NUMBER + 64), NUMBER]
+    refused = {one.notify for one in pair.of_responder(MessageRejected)}
+    assert refused == {NotifyType.ATTRIBUTES_NOT_SUPPORTED}
+
+
 def test_unknown_private_group(make_pair: Callable[..., Any]) -> None:
     """An initiator cannot begin with it."""
     pair = make_pair(Phase1Proposal("aes128", "sha256", NAME))
