@@ -143,6 +143,12 @@ def plain_combination(levels: Mapping[str, tuple[str, ...]]) -> Combination:
     }
 
 
+def completed(combination: Mapping[str, str]) -> Combination:
+    """A combination from before some factor had come: it had the plain level, unsaid."""
+    plain = {factor.name: factor.plain for factor in FACTORS}
+    return {**plain, **combination}
+
+
 def combination_id(combination: Mapping[str, str]) -> str:
     """A readable, file-safe id: the levels of phase 1, then those of phase 2.
 

@@ -175,7 +175,7 @@ def _rows(space: Space, common: Iterable[Space], strength: int, seed: int) -> li
     plain = plain_combination(space.levels)
     rows = [plain] if plain in space else []
     for part in [*sorted(common, key=lambda part: part.size), space]:
-        if part.size:
+        if part.size and missing_tuples(rows, part, strength):
             known = [row for row in rows if row in part]
             made = covering_array(part, strength, seed, known)
             rows += made[len(known) :]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from conformance.errors import UserError
+from conformance.matrix.factors import completed
 from conformance.matrix.plan import Plan
 from conformance.record.records import Record
 
@@ -77,7 +78,7 @@ class Run:
             raise UserError(f"{folder} holds no run", f"{error.filename} is missing.") from error
         except msgspec.MsgspecError as error:
             raise UserError(f"the run in {folder} cannot be read: {error}", "Run again.") from error
-        return cls(folder.resolve(), plan, environment)
+        return cls(folder.resolve(), _of_today(plan), environment)
 
     @property
     def id(self) -> str:
@@ -131,15 +132,26 @@ class Run:
         """The record of one cell; UserError where it cannot be read."""
         path = self.cell_folder(cell) / RECORD
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Record)
+            record = msgspec.json.decode(path.read_bytes(), type=Record)
         except msgspec.MsgspecError as error:
             raise UserError(f"{path} cannot be read: {error}", "Run the cell again.") from error
+        return msgspec.structs.replace(record, combination=completed(record.combination))
 
     def publish(self) -> None:
         """Let ``results/latest`` point here, by one rename."""
         link = self.folder.parent / f".{LATEST}.{secrets.token_hex(4)}.tmp"
         link.symlink_to(self.folder.name)
         os.replace(link, self.folder.parent / LATEST)  # noqa: PTH105 - Path.replace reads no clearer
+
+
+def _of_today(plan: Plan) -> Plan:
+    """A plan from before some factor had come, with its plain level in every combination."""
+    cells = [
+        msgspec.structs.replace(cell, combination=completed(cell.combination))
+        for cell in plan.cells
+    ]
+    rows = tuple(completed(row) for row in plan.combinations)
+    return msgspec.structs.replace(plan, combinations=rows, cells=tuple(cells))
 
 
 def run_folders(root: Path) -> list[Path]:

@@ -47,8 +47,12 @@ LOOKS: dict[str, Look] = {
 _TROUBLE = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE)
 _PHASES = (
     ("IKE", ("exchange", "auth", "cipher", "hash", "group")),
-    ("ESP", ("protocol", "esp_cipher", "esp_integrity", "esn", "mode", "pfs", "family")),
+    ("ESP", ("protocol", "esp_cipher", "esp_integrity", "mode", "pfs")),
 )
+_NAMED = (
+    *("esn", "family", "certificates", "mode_config", "fragmentation", "nat", "lifetime", "event"),
+)
+"""Factors whose level says nothing without their name; the plain one goes without saying."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +237,13 @@ class View:
         """A combination by phase, without the factors that never vary in a run of several rows."""
         keep_all = len(self.run.plan.combinations) == 1
         titles = {factor.name: factor.title for factor in FACTORS}
-        return [
+        plain = {factor.name: factor.plain for factor in FACTORS}
+        named = [
+            f"{titles[name].lower()} {combination[name]}"
+            for name in _NAMED
+            if combination[name] != plain[name]
+        ]
+        phases = [
             (
                 phase,
                 [
@@ -244,6 +254,7 @@ class View:
             )
             for phase, names in _PHASES
         ]
+        return [*phases, ("and", named)] if named else phases
 
     @cached_property
     def environment(self) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -39,6 +40,20 @@ FILES = {"capture.pcapng": b"\n\r\r\n", "wireshark/esp_sa": b"key"}
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     return Run.create(tmp_path / "results", PLAN, {"engine": "docker"})
+
+
+def test_a_run_from_before_a_factor_had_come_has_its_plain_level(
+    run: Run, good: Observation
+) -> None:
+    cell = PLAN.cells[0]
+    run.write(record_of(good, cell.id, evidence={}), {})
+    for path in (run.folder / "plan.json", run.cell_folder(cell.id) / "record.json"):
+        then = re.sub(r'"esn": ?"no",', "", path.read_text())
+        assert then != path.read_text()
+        path.write_text(then)
+    opened = Run.open(run.folder)
+    assert opened.plan == PLAN
+    assert opened.record(cell.id).combination["esn"] == "no"
 
 
 def test_a_new_run_holds_plan_and_environment(run: Run) -> None:
