@@ -17,6 +17,7 @@ from conformance.ikev1.events import (
     IsakmpEstablished,
     NotifyReceived,
     PathProbed,
+    PeerAuthenticated,
     PeerDead,
     UserAuthenticated,
 )
@@ -54,7 +55,7 @@ class Connection(Runtime):
         """The ISAKMP SAs that stand, by their cookies, oldest first."""
         self.keys: dict[str, list[dict[str, Any]]] = {"ike": [], "esp": []}
         """Every key since the connection was configured, also of SAs that are gone."""
-        self._installed = 0
+        self._succeeded = 0
         self._deleted = 0
 
         def random(purpose: str) -> RandomSource:
@@ -80,7 +81,7 @@ class Connection(Runtime):
     @keep.register
     def _(self, event: IsakmpDeleted) -> None:
         self._deleted += self.isakmp.pop((event.cookie_i, event.cookie_r), None) is not None
-        if event.by_peer and not self._installed:
+        if event.by_peer and not self._succeeded:
             self.note_failure("the remote deleted the ISAKMP SA")
 
     @keep.register
@@ -94,7 +95,12 @@ class Connection(Runtime):
             self.note_failure(f"data plane: {error}")
             return
         self.keys["esp"] += sa_keys(child)
-        self._installed += 1
+        self._succeeded += 1
+
+    @keep.register
+    def _(self, event: PeerAuthenticated) -> None:
+        del event
+        self._succeeded += 1
 
     @keep.register
     def _(self, event: ChildDeleted) -> None:
@@ -140,7 +146,7 @@ class Connection(Runtime):
 
     async def initiate(self, seconds: float) -> dict[str, Any]:
         """Phase 1, then Quick Mode; the outcome once it is known or ``seconds`` are over."""
-        mark = Mark.at(self.history, self._installed)
+        mark = Mark.at(self.history, self._succeeded)
         self.endpoint.initiate(self.loop.time())
         self.pump()
         return await self.outcome(mark, seconds)
@@ -149,15 +155,15 @@ class Connection(Runtime):
         """As initiate(), but with Quick Mode alone where an ISAKMP SA stands."""
         if not self.isakmp:
             return await self.initiate(seconds)
-        mark = Mark.at(self.history, self._installed)
+        mark = Mark.at(self.history, self._succeeded)
         self.endpoint.start_quick_mode(self.loop.time())
         self.pump()
         return await self.outcome(mark, seconds)
 
     async def outcome(self, mark: Mark, seconds: float) -> dict[str, Any]:
         """How things have ended since ``mark``: established, or why not; waits for either."""
-        in_time = await self.until(lambda: mark.has_ended(self.history, self._installed), seconds)
-        return mark.outcome(self.history, self._installed, in_time=in_time, seconds=seconds)
+        in_time = await self.until(lambda: mark.has_ended(self.history, self._succeeded), seconds)
+        return mark.outcome(self.history, self._succeeded, in_time=in_time, seconds=seconds)
 
     def terminate(self) -> int:
         """Delete every SA and tell the remote; how many were deleted, ISAKMP SAs included.

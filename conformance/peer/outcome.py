@@ -13,30 +13,31 @@ if TYPE_CHECKING:
 class Mark:
     """Where the lists of a connection ended at some moment; from the beginning by default."""
 
-    installed: int = 0
+    succeeded: int = 0
+    """Pairs of SAs that were installed, and peers that an Authentication Only exchange proved."""
     failures: int = 0
     rejections: int = 0
     notifies: int = 0
 
     @classmethod
-    def at(cls, history: History, installed: int) -> Mark:
+    def at(cls, history: History, succeeded: int) -> Mark:
         """Where they end now."""
         return cls(
-            installed,
+            succeeded,
             history.failures.total,
             history.rejections.total,
             history.notifies.total,
         )
 
-    def has_ended(self, history: History, installed: int) -> bool:
-        """Whether SAs were installed or something has failed since."""
-        return installed > self.installed or history.failures.total > self.failures
+    def has_ended(self, history: History, succeeded: int) -> bool:
+        """Whether a negotiation has succeeded or something has failed since."""
+        return succeeded > self.succeeded or history.failures.total > self.failures
 
     def outcome(
-        self, history: History, installed: int, *, in_time: bool, seconds: float
+        self, history: History, succeeded: int, *, in_time: bool, seconds: float
     ) -> dict[str, Any]:
         """Established or why not, every notify since, and the first value that differed."""
-        established = installed > self.installed
+        established = succeeded > self.succeeded
         told = [*history.rejections.since(self.rejections), *history.failures.since(self.failures)]
         reason = told[-1]["reason"] if told else f"no result within {seconds:g} s"
         differing = [fact["divergence"] for fact in told if fact["divergence"]]

@@ -63,6 +63,8 @@ class Configure(Fields, frozen=True, kw_only=True):
     """What is done as SAs grow old; None leaves them until somebody deletes them."""
     initial_contact: bool = False
     commit: str | None = None
+    initiator_commits: bool = False
+    acknowledged_deletes: bool = False
     responder_lifetime: bool = False
     replay_status: bool | None = None
 
@@ -95,6 +97,8 @@ class Configure(Fields, frozen=True, kw_only=True):
             lifetimes=self.lifetimes,
             initial_contact=self.initial_contact,
             commit=self.commit,
+            initiator_commits=self.initiator_commits,
+            acknowledged_deletes=self.acknowledged_deletes,
             responder_lifetime=self.responder_lifetime,
             replay_status=self.replay_status,
         )

@@ -64,6 +64,15 @@ def test_both_ends_hold_the_same_sas(combination: dict[str, Any], pair: Pair) ->
     assert ike[0].items() >= combination.get("phase1", {}).items()
 
 
+def test_authentication_only_succeeds_without_any_sa(pair: Pair) -> None:
+    """RFC 2408 4.6: both ends are proved, and that is all."""
+    pair.configure(exchange="authentication-only")
+    outcome = pair.alice.call("initiate", name="c", timeout=5.0)
+    assert (outcome["established"], outcome["failure"]) == (True, None)
+    assert pair.bob.call("await_established", name="c", timeout=5.0)["established"]
+    assert pair.alice.call("sas", name="c")["children"] == []
+
+
 @every_combination
 def test_traffic_passes_both_ways_as_esp(combination: dict[str, Any], pair: Pair) -> None:
     """Every packet on the wire opens with the keys that Alice tells, and shows an echo."""
