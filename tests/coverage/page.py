@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.coverage.cells import ROLES
+from tests.coverage.cells import FAULTY, ROLES
 from tests.coverage.inventory import ROWS, SECTIONS
 from tests.coverage.results import proven
 
@@ -81,7 +81,8 @@ def _line(row: Row, proofs: Mapping[str, list[Result]]) -> str:
     daemons = _daemons(proofs)
     against = [f"{name} ({roles})" for name, roles in daemons.items()]
     against += [by for by in OWN if by in proofs]
-    note = "" if daemons else row.note
+    faults = [f"{by}: see findings.md, {text}" for (of, by), text in FAULTY.items() if of == row.id]
+    note = "; ".join([*faults, *([] if daemons else [row.note])])
     cells = [
         f"`{row.id}`",
         row.name,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -11,11 +12,15 @@ from conformance.matrix import load_manifests
 from conformance.matrix.factors import all_levels, plain_combination
 from conformance.record import Verdict
 from conformance.resources import peers_root
-from tests.coverage.cells import cell_proofs, claimed, combination_rows, opposite, transcript_rows
+from tests.coverage.cells import (
+    FAULTY,
+    cell_proofs,
+    claimed,
+    combination_rows,
+    opposite,
+    transcript_rows,
+)
 from tests.coverage.inventory import ROWS
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PLAIN = plain_combination(all_levels(wide=True))
 TRANSCRIPT = """\
@@ -176,3 +181,9 @@ def test_what_daemons_claim_is_due_in_both_roles() -> None:
     assert ("auth:65002", "libreswan-4.10 as responder") not in due
     assert not [by for _, by in due if by.startswith("reference")]
     assert {row for row, _ in due} <= ROWS.keys()
+
+
+def test_faults_that_stand_for_a_proof_are_findings() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "findings.md").read_text()
+    assert not [heading for heading in FAULTY.values() if f"\n## {heading}\n" not in text]
+    assert FAULTY.keys().isdisjoint(claimed(load_manifests(peers_root()), PLAIN))
