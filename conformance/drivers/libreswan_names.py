@@ -67,6 +67,5 @@ WITHOUT_WORDS = {
 }
 """(factor, level) -> why pluto cannot be asked for it.
 
-GMAC's key is in ``compute_proto_keymat`` of programs/pluto/ikev1_quick.c at v4.10, the assertion
-in ``setup_half_ipsec_sa`` of kernel.c.
+What GMAC does to pluto was seen and stands in docs/findings.md.
 """
