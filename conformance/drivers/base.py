@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SHARED = Path("/run/ipsec-conformance")
 """The volume that all containers share: control sockets, daemon logs, connection files."""
 
+REKEY_AFTER = 3
+"""Seconds after which an initiator replaces its IPsec SAs, where a cell wants that."""
 KILOBYTES = 10_000
 """What an IPsec SA may carry where a cell wants such a limit: far more than its pings."""
 POLL = 0.02
@@ -94,6 +96,12 @@ class Connection:
         """The group of Quick Mode's own Diffie-Hellman exchange, if there is one."""
         group = self.combination["pfs"]
         return None if group == "none" else group
+
+    @property
+    def rekey_after(self) -> int | None:
+        """Seconds after which this end replaces its IPsec SAs; None where it leaves them."""
+        rekeys = self.combination["event"] == "rekey" and self.role == "initiator"
+        return REKEY_AFTER if rekeys else None
 
     @property
     def method(self) -> Method:
@@ -268,6 +276,11 @@ class Driver(ABC):
     def await_gone(self, connection: Connection, timeout: float) -> bool:
         """Wait until this end holds no SA of the connection any more."""
         return poll(lambda: not self.holds_any(connection), timeout)
+
+
+def yes_or_no(condition: bool) -> str:  # noqa: FBT001 - one word, one value
+    """As both daemons spell a condition."""
+    return "yes" if condition else "no"
 
 
 def poll(condition: Callable[[], bool], timeout: float) -> bool:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from conformance.drivers.base import yes_or_no
 from conformance.drivers.libreswan_names import AUTHBY, ESP_CIPHERS, GROUPS, HASHES, WITHOUT_WORDS
 from conformance.drivers.methods import USER
 
 if TYPE_CHECKING:
     from conformance.drivers.base import Connection
-
-REKEY_AFTER = 3
-"""Seconds, where a rekey is wanted."""
 
 
 def template_values(connection: Connection) -> dict[str, object]:
@@ -26,18 +24,18 @@ def template_values(connection: Connection) -> dict[str, object]:
         "subnets": [connection.selector(host) for host in (connection.local, connection.remote)],
         "tunnel": connection.tunnel,
         "mode": levels["mode"],
-        "aggressive": _yes(levels["exchange"] == "aggressive"),
+        "aggressive": yes_or_no(levels["exchange"] == "aggressive"),
         "ike": f"{levels['cipher']}-{HASHES[levels['hash']]}-{_group(levels['group'])}",
         "phase2": protocol,
         "phase2_algorithms": _phase_2(connection),
-        "compress": _yes(bool(compression)),
+        "compress": yes_or_no(bool(compression)),
         "authby": AUTHBY[connection.method.key or "psk"],
         "certificate": connection.credentials and connection.credentials.name,
         "chain": bool(connection.credentials and connection.credentials.chain),
-        "pfs": _yes(bool(connection.pfs)),
+        "pfs": yes_or_no(bool(connection.pfs)),
         "ike_lifetime": connection.ike_lifetime,
         "child_lifetime": connection.child_lifetime,
-        "rekey_after": _rekey_after(connection),
+        "rekey_after": connection.rekey_after,
         "is_user": connection.is_user,
         "asks_user": connection.asks_user,
         "user": USER,
@@ -65,14 +63,5 @@ def _phase_2(connection: Connection) -> str:
     return "-".join(algorithms)
 
 
-def _rekey_after(connection: Connection) -> int | None:
-    wanted = connection.combination["event"] == "rekey" and connection.role == "initiator"
-    return REKEY_AFTER if wanted else None
-
-
 def _group(level: str) -> str:
     return GROUPS.get(level, level)
-
-
-def _yes(condition: bool) -> str:  # noqa: FBT001 - one word, one value
-    return "yes" if condition else "no"

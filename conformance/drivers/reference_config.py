@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from conformance.crypto.issuing import Credentials
     from conformance.drivers.base import Connection
 
-REKEY_AFTER, OVERLAP = 3, 1
-"""Seconds, where a rekey is wanted: of a pair of SAs, and of two side by side."""
+OVERLAP = 1
+"""Seconds for which a pair of SAs and its successor stand side by side."""
 FRAGMENT = 552
 """Octets of an IKE message beyond which it is sent in parts."""
 
@@ -90,9 +90,9 @@ def _mode_config(connection: Connection) -> dict[str, Any] | None:
 
 
 def _lifetimes(connection: Connection) -> dict[str, Any] | None:
-    if connection.combination["event"] != "rekey" or connection.role != "initiator":
+    if connection.rekey_after is None:
         return None
-    return {"soft": REKEY_AFTER / connection.child_lifetime, "overlap": OVERLAP}
+    return {"soft": connection.rekey_after / connection.child_lifetime, "overlap": OVERLAP}
 
 
 def _certified(credentials: Credentials, crl: bytes | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from conformance.drivers.base import yes_or_no
 from conformance.drivers.methods import PASSWORD, USER
 
 if TYPE_CHECKING:
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
 DPD_DELAY, DPD_TIMEOUT = 1, 10
 """Seconds, where dead peer detection is wanted."""
 ANY = "0.0.0.0"  # noqa: S104 - vici's word for an address that the other end shall choose
-REKEY_AFTER = 3
-"""Seconds, where a rekey is wanted."""
 
 
 def connection_section(connection: Connection) -> dict[str, Any]:
@@ -25,7 +24,7 @@ def connection_section(connection: Connection) -> dict[str, Any]:
         "local_addrs": [local.address],
         "remote_addrs": [remote.address],
         "proposals": [f"{levels['cipher']}-{levels['hash']}-{levels['group']}"],
-        "aggressive": _yes(levels["exchange"] == "aggressive"),
+        "aggressive": yes_or_no(levels["exchange"] == "aggressive"),
         "mobike": "no",
         "fragmentation": {"no": "no", "yes": "force"}[levels["fragmentation"]],
         "send_cert": "always",
@@ -42,15 +41,14 @@ def connection_section(connection: Connection) -> dict[str, Any]:
 
 def _child_section(connection: Connection) -> dict[str, Any]:
     levels = connection.combination
-    rekeys = levels["event"] == "rekey" and connection.role == "initiator"
     local_ts, remote_ts = _selectors(connection)
     return {
         "local_ts": [local_ts],
         "remote_ts": [remote_ts],
         "mode": levels["mode"],
         f"{levels['protocol'].partition('+')[0]}_proposals": [_proposal(connection)],
-        "ipcomp": _yes(levels["protocol"].endswith("+ipcomp")),
-        "rekey_time": f"{REKEY_AFTER if rekeys else 0}s",
+        "ipcomp": yes_or_no(levels["protocol"].endswith("+ipcomp")),
+        "rekey_time": f"{connection.rekey_after or 0}s",
         "life_time": str(connection.child_lifetime),
         "rand_time": "0s",
         **_octets(connection),
@@ -93,7 +91,7 @@ def _mode_config(connection: Connection) -> dict[str, Any]:
     if way == "none":
         return {}
     ours = {"vips": [ANY]} if connection.role == "initiator" else {"pools": [connection.name]}
-    return {"pull": _yes(way == "pull"), **ours}
+    return {"pull": yes_or_no(way == "pull"), **ours}
 
 
 def address_pool(connection: Connection) -> dict[str, Any] | None:
@@ -149,7 +147,3 @@ def _rounds(connection: Connection) -> dict[str, Any]:
         first = side if rounds[side] else f"{side}-xauth"
         rounds[first]["id"] = identity
     return {name: section for name, section in rounds.items() if section}
-
-
-def _yes(condition: bool) -> str:  # noqa: FBT001 - one word, one value
-    return "yes" if condition else "no"
