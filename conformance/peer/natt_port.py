@@ -6,13 +6,12 @@ RFC 3948 2 and 3, RFC 3947 7.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from conformance.ikev1.errors import DecodeError
 from conformance.ikev1.fragments import is_fragment
 from conformance.ikev1.message import NON_ESP_MARKER, parse_header
-from conformance.ikev1.natt import KEEPALIVE
+from conformance.ipsec.udp import kind_of
 
 if TYPE_CHECKING:
     from conformance.ikev1.events import PathProbed
@@ -23,29 +22,13 @@ NON_IKE_MARKER = bytes(8)
 """In front of ESP on IKE's port, where IKE has a cookie (draft-ietf-ipsec-udp-encaps-01)."""
 
 
-class Content(Enum):
-    """What a datagram on the port can be."""
-
-    IKE = "ike"
-    KEEPALIVE = "keepalive"
-    ESP = "esp"
-
-
-def content_of(datagram: bytes) -> Content:
-    """What a datagram that came in on the port is (RFC 3948 2)."""
-    if datagram == KEEPALIVE:
-        return Content.KEEPALIVE
-    return Content.IKE if datagram.startswith(NON_ESP_MARKER) else Content.ESP
-
-
 def belongs_here(datagram: bytes, address: Address, ike_port: int) -> bool:
     """Whether a datagram of the endpoint leaves from this port, not from that of IKE.
 
     A keepalive does where IKE has gone there, which the drafts 00 and 01 never do.
     """
-    if content_of(datagram) is Content.KEEPALIVE:
-        return address[1] != ike_port
-    return content_of(datagram) is Content.IKE
+    kind = kind_of(datagram)
+    return address[1] != ike_port if kind == "keepalive" else kind == "ike"
 
 
 def carries_fragment(datagram: bytes) -> bool:

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from conformance.ikev1.endpoint import Endpoint
+from conformance.ipsec.udp import kind_of
 from conformance.peer.facts import (
     FragmentReceived,
     FragmentSent,
@@ -18,7 +19,7 @@ from conformance.peer.facts import (
 from conformance.peer.history import History
 from conformance.peer.host import CommandError
 from conformance.peer.log import describe_event
-from conformance.peer.natt_port import Content, belongs_here, carries_fragment, content_of
+from conformance.peer.natt_port import belongs_here, carries_fragment
 from conformance.peer.timer import Timer
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Runtime(ABC):
 
     def receive_datagram(self, data: bytes, address: Address) -> None:
         """Feed one UDP datagram of the remote; one from port 4500 has its marker."""
-        if content_of(data) is Content.KEEPALIVE:
+        if kind_of(data) == "keepalive":
             self.note(KeepaliveReceived(address))
         elif carries_fragment(data):
             self.note(FragmentReceived(address, len(data)))
@@ -86,7 +87,7 @@ class Runtime(ABC):
         """Take what the endpoint has to say; needed after every call of it."""
         self._drain()
         for data, address in self.endpoint.datagrams_to_send(self.loop.time()):
-            if content_of(data) is Content.KEEPALIVE:
+            if kind_of(data) == "keepalive":
                 self.note(KeepaliveSent(address))
             elif carries_fragment(data):
                 self.note(FragmentSent(address, len(data)))

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from conformance.crypto.random import system_random
 from conformance.ipsec.engine import AuditEvent, DataPlane
+from conformance.ipsec.udp import kind_of
 from conformance.peer.connection import Connection
 from conformance.peer.host import CommandError, Host
 from conformance.peer.log import describe_drop
-from conformance.peer.natt_port import NON_IKE_MARKER, Content, content_of
+from conformance.peer.natt_port import NON_IKE_MARKER
 from conformance.peer.sockets import IKE_PORT, NATT_PORT, RawSockets, UdpSocket
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class ReferencePeer:
 
     def receive_natt(self, data: bytes, address: Address) -> None:
         """Take a datagram that came to port 4500 (RFC 3948 2)."""
-        if content_of(data) is Content.ESP:
+        if kind_of(data) == "esp":
             self._receive_in_udp(data, address)
         else:
             self._feed(data, address)

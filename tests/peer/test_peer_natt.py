@@ -17,15 +17,14 @@ import pytest
 from conformance.ikev1.events import Role
 from conformance.ikev1.message import NON_ESP_MARKER
 from conformance.ikev1.natt import KEEPALIVE, NATT_PORT
+from conformance.ipsec.udp import kind_of
 from conformance.peer.facts import event_fact
 from conformance.peer.log import describe_event
 from conformance.peer.natt_port import (
     NON_IKE_MARKER,
-    Content,
     UdpPath,
     belongs_here,
     carries_fragment,
-    content_of,
 )
 from conformance.peer.requests import Configure, Ping, read_request
 from conformance.peer.server import ReferencePeer
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from conformance.ikev1.events import Event
+    from conformance.ipsec.udp import Kind
     from conformance.peer.connection import Connection
     from conformance.peer.facts import PeerEvent
 
@@ -86,9 +86,9 @@ class Ports:
         opened.send = note  # type: ignore[method-assign]
         return opened
 
-    def of(self, content: Content) -> list[bytes]:
+    def of(self, kind: Kind) -> list[bytes]:
         """What left from port 4500."""
-        return [data for port, data in self.sent if port and content_of(data) is content]
+        return [data for port, data in self.sent if port and kind_of(data) == kind]
 
 
 @dataclass
@@ -178,8 +178,8 @@ def test_everything_floats_to_port_4500() -> None:
                 assert await end.connection.traffic.ping(PING) == (2, 2)
                 assert not end.raw.packets
                 assert [port for port, _ in end.ports.sent][:2] == [0, 0]
-            assert [len(end.ports.of(Content.ESP)) for end in (alice, bob)] == [4, 4]
-            ike = alice.ports.of(Content.IKE)
+            assert [len(end.ports.of("esp")) for end in (alice, bob)] == [4, 4]
+            ike = alice.ports.of("ike")
             assert [one.startswith(NON_ESP_MARKER) for one in ike] == [True] * 3
             (probed,) = bob.told("PathProbed")
             assert (probed["we_are_behind"], probed["peer_is_behind"]) == (False, True)
@@ -244,7 +244,7 @@ def test_whatever_begins_with_esp_goes_in_udp(phase2: dict[str, Any]) -> None:
             assert outcome["established"], outcome
             await eventually(lambda: bob.connection.traffic.children)
             assert await alice.connection.traffic.ping(PING) == (2, 2)
-            assert len(alice.ports.of(Content.ESP)) == 2
+            assert len(alice.ports.of("esp")) == 2
             assert not alice.raw.packets
 
     asyncio.run(scenario())
@@ -371,7 +371,7 @@ def test_keepalives_leave_from_port_4500_and_mean_nothing() -> None:
             await establish(alice, bob, nat={"keepalive": 0.05})
             await eventually(lambda: len(bob.told("KeepaliveReceived")) >= 2)
             assert len(alice.told("KeepaliveSent")) >= 2
-            assert alice.ports.of(Content.KEEPALIVE)[0] == KEEPALIVE
+            assert alice.ports.of("keepalive")[0] == KEEPALIVE
             assert not bob.connection.history.drops
             assert not bob.connection.history.rejections
 
@@ -410,7 +410,7 @@ def test_nobody_follows_what_is_not_authentic(forge: str) -> None:
         async with two_peers() as (alice, bob):
             await establish(alice, bob)
             assert await alice.connection.traffic.ping(PING) == (2, 2)
-            genuine = alice.ports.of(Content.ESP)[-1]
+            genuine = alice.ports.of("esp")[-1]
             forged = {
                 "flip": genuine[:-1] + bytes((genuine[-1] ^ 1,)),
                 "replay": genuine,
