@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from conformance.ipsec.ip import Protocol
 from conformance.ipsec.ipcomp import COMPRESSION
+from conformance.ipsec.lifetime import UNLIMITED, Lifetime, Usage
 from conformance.ipsec.replay import ReplayWindow
 from conformance.ipsec.selector import EVERYTHING, Selector
 from conformance.ipsec.transforms import ENCRYPTION, INTEGRITY
@@ -15,7 +16,7 @@ from conformance.ipsec.transforms import ENCRYPTION, INTEGRITY
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conformance.ipsec.packet import Address, Packet
+    from conformance.ipsec.packet import Address
 
 Direction = Literal["in", "out"]
 Mode = Literal["tunnel", "transport"]
@@ -23,36 +24,6 @@ Mode = Literal["tunnel", "transport"]
 MAX_SEQUENCE, MAX_EXTENDED_SEQUENCE = 2**32 - 1, 2**64 - 1
 """The last sequence number of an SA, without and with ESN (RFC 4303 3.3.3)."""
 _MAX_CPI = 0xFFFF
-
-
-@dataclass(frozen=True, slots=True)
-class Lifetime:
-    """Hard limits of an SA; None is no limit. Time is the key management's matter."""
-
-    bytes: int | None = None
-    packets: int | None = None
-
-
-@dataclass(slots=True)
-class Usage:
-    """What an SA has carried: packets, the octets of its inner packets, the last number sent."""
-
-    packets: int = 0
-    bytes: int = 0
-    sequence: int = 0
-    """The last sequence number sent; the first one sent is 1 (RFC 4303 3.3.3)."""
-
-    def count(self, inner: Packet) -> None:
-        """Add one packet that was protected or accepted."""
-        self.packets += 1
-        self.bytes += inner.total_length
-
-    def spends(self, lifetime: Lifetime) -> bool:
-        """Whether a hard limit is reached."""
-        return any(
-            limit is not None and used >= limit
-            for used, limit in ((self.packets, lifetime.packets), (self.bytes, lifetime.bytes))
-        )
 
 
 class UdpEncapsulation(NamedTuple):
@@ -86,7 +57,10 @@ class SecurityAssociation:
     integrity: str = "none"
     integrity_key: bytes = field(default=b"", repr=False)
     selector: Selector = EVERYTHING
-    lifetime: Lifetime = Lifetime()
+    lifetime: Lifetime = UNLIMITED
+    """Hard: what ends the SA."""
+    soft: Lifetime = UNLIMITED
+    """What asks for its successor, while it goes on (RFC 4301 4.4.2.1)."""
     protocol: int = Protocol.ESP
     usage: Usage = field(default_factory=Usage)
     replay: ReplayWindow | None = field(default_factory=ReplayWindow, repr=False)
@@ -109,10 +83,9 @@ class SecurityAssociation:
             raise ValueError(f"an SA of protocol {self.protocol}")
         _CHECKS[self.protocol](self)
 
-    @property
-    def expired(self) -> bool:
+    def expired(self, now: float) -> bool:
         """Whether a hard limit of the lifetime is reached."""
-        return self.usage.spends(self.lifetime)
+        return self.usage.spent(self.lifetime, now) is not None
 
     @property
     def last_sequence(self) -> int:

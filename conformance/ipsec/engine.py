@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from conformance.ipsec import tunnel, udp
 from conformance.ipsec.drops import DropReason, PacketDroppedError
 from conformance.ipsec.ip import Ipv4Packet, MalformedPacketError, Protocol
+from conformance.ipsec.lifetime import LifetimeReached, reached
 from conformance.ipsec.packet import Packet, empty_packet, host_network, parse_packet
 from conformance.ipsec.protection import HANDLERS, encapsulate
 from conformance.ipsec.results import Accepted, AuditEvent, Protected
 from conformance.ipsec.sad import Bundle, Sad, SecurityAssociation, Selector, bundled
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from ipaddress import IPv4Address
 
     from conformance.crypto.random import RandomSource
@@ -29,22 +32,41 @@ class _Arrival:
     packet: Packet
     source_port: int | None = None
     """Of UDP, where it came in UDP."""
+    now: float = 0.0
     spi: int | None = None
     sequence: int | None = None
     passed: list[SecurityAssociation] = field(default_factory=list)
 
 
 class DataPlane:
-    """Joins the SAD, the replay windows and the protocols; randomness for the IVs is injected."""
+    """Joins the SAD, the replay windows and the protocols; randomness for the IVs is injected.
+
+    ``now`` is a moment of the clock by which SAs were installed; only those with a lifetime in
+    seconds look at it.
+    """
 
     def __init__(self, random: RandomSource, sad: Sad | None = None) -> None:
         self.sad = Sad() if sad is None else sad
         """The SAs that stand; the owner adds and removes them."""
         self._random = random
         self._identification = 0
+        self._events: deque[LifetimeReached] = deque()
+
+    def next_event(self) -> LifetimeReached | None:
+        """What happened to an SA since this was last asked, or None."""
+        return self._events.popleft() if self._events else None
+
+    def get_timer(self) -> float | None:
+        """When ``handle_timer`` wants to be called, or None."""
+        return self.sad.deadline
+
+    def handle_timer(self, now: float) -> None:
+        """Tell of the lifetimes in seconds that have ended."""
+        for sa in self.sad.due(now):
+            self._events.extend(reached(sa, now))
 
     def outbound(
-        self, inner: Packet, sa: SecurityAssociation | Bundle | None = None
+        self, inner: Packet, sa: SecurityAssociation | Bundle | None = None, now: float = 0.0
     ) -> Protected | AuditEvent:
         """Protect ``inner`` under a bundle, or under the newest outbound one that covers it.
 
@@ -52,7 +74,7 @@ class DataPlane:
         """
         bundle = self.sad.select(inner) if sa is None else self._bundle_of(sa)
         try:
-            return self._protect(bundle, inner)
+            return self._protect(bundle, inner, now)
         except PacketDroppedError as drop:
             reason, detail = drop.reason, drop.detail
         except MalformedPacketError as error:
@@ -74,16 +96,24 @@ class DataPlane:
         packet = empty_packet(esp.source, esp.destination, Protocol.NO_NEXT_HEADER)
         return self.outbound(replace(packet, payload=noise), bare)
 
-    def inbound(self, wire: bytes) -> Accepted | AuditEvent:
+    def inbound(self, wire: bytes, now: float = 0.0) -> Accepted | AuditEvent:
         """Verify, decrypt and check an IP packet with AH, ESP, IPComp or ESP in UDP in it."""
         try:
             outer = parse_packet(wire)
         except MalformedPacketError as error:
             return AuditEvent(DropReason.IN_HEADER, str(error))
-        return self._receive(_Arrival(outer))
+        return self._receive(_Arrival(outer, now=now))
+
+    def inbound_packet(self, outer: Packet, now: float = 0.0) -> Accepted | AuditEvent:
+        """The same for a packet that is parsed already."""
+        return self._receive(_Arrival(outer, now=now))
 
     def inbound_datagram(
-        self, datagram: bytes, source: tuple[IPv4Address, int], destination: IPv4Address
+        self,
+        datagram: bytes,
+        source: tuple[IPv4Address, int],
+        destination: IPv4Address,
+        now: float = 0.0,
     ) -> Accepted | AuditEvent:
         """The same for what a UDP socket received on port 4500, its header gone (RFC 3948)."""
         outer = Ipv4Packet(source[0], destination, Protocol.ESP, datagram)
@@ -92,7 +122,7 @@ class DataPlane:
             return AuditEvent(
                 DropReason.IN_KEEPALIVE, kind, source=source[0], destination=destination
             )
-        return self._receive(_Arrival(outer, source[1]))
+        return self._receive(_Arrival(outer, source[1], now=now))
 
     # Outbound.
 
@@ -102,10 +132,10 @@ class DataPlane:
         except KeyError:
             return bundled(sa)
 
-    def _protect(self, bundle: Bundle | None, inner: Packet) -> Protected:
+    def _protect(self, bundle: Bundle | None, inner: Packet, now: float) -> Protected:
         if bundle is None:
             raise PacketDroppedError(DropReason.OUT_NO_STATE)
-        if any(sa.expired for sa in bundle.sas):
+        if any(sa.expired(now) for sa in bundle.sas):
             raise PacketDroppedError(DropReason.OUT_EXPIRED)
         if not bundle.inner.selector.covers(inner):
             raise PacketDroppedError(DropReason.OUT_NO_STATE, "outside the SA's selector")
@@ -118,7 +148,7 @@ class DataPlane:
         # Only now is it certain that the numbers are used.
         for sa in bundle.sas:
             sa.usage.sequence += 1
-            sa.usage.count(inner)
+        self._count(bundle.sas, inner, now)
         return Protected(wire, bundle, datagram)
 
     def _apply(self, sa: SecurityAssociation, packet: Packet) -> Packet:
@@ -127,6 +157,11 @@ class DataPlane:
             raise PacketDroppedError(DropReason.OUT_SEQUENCE, "the sequence number would cycle")
         iv = sequence.to_bytes(sa.iv_size) if sa.counts_ivs else self._random(sa.iv_size)
         return encapsulate(sa, packet, sequence, iv, self._identification)
+
+    def _count(self, sas: Iterable[SecurityAssociation], inner: Packet, now: float) -> None:
+        for sa in sas:
+            sa.usage.count(inner.total_length)
+            self._events.extend(reached(sa, now))
 
     # Inbound.
 
@@ -159,8 +194,7 @@ class DataPlane:
         if not bundle.inner.selector.covers(inner):
             ends = f"{inner.source} to {inner.destination}"
             raise PacketDroppedError(DropReason.IN_SELECTOR, ends)
-        for sa in arrival.passed:
-            sa.usage.count(inner)
+        self._count(arrival.passed, inner, arrival.now)
         port = arrival.source_port
         return Accepted(inner, bundle, None if port is None else (source, port))
 
@@ -180,7 +214,7 @@ class DataPlane:
         return sa
 
     def _pass(self, arrival: _Arrival, sa: SecurityAssociation, bundle: Bundle) -> None:
-        if sa.expired:
+        if sa.expired(arrival.now):
             raise PacketDroppedError(DropReason.IN_EXPIRED)
         if (bundle.udp is None) is not (arrival.source_port is None):
             text = "in UDP" if bundle.udp is None else "not in UDP"

@@ -1,54 +1,203 @@
-"""Selectors: which packets an SA carries (RFC 4301 4.4.1.1)."""
+"""Selectors: which packets a policy speaks of and an SA carries (RFC 4301 4.4.1.1)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from conformance.ipsec.ip import Ipv4Packet, Protocol
+from conformance.ipsec.packet import host_network
 
 if TYPE_CHECKING:
-    from conformance.ipsec.packet import Network, Packet
+    from collections.abc import Callable, Collection
+
+    from conformance.ipsec.packet import Address, Network, Packet
 
 ANYWHERE = IPv4Network("0.0.0.0/0")
 """The selector that every IPv4 address fits."""
 ANYWHERE_6 = IPv6Network("::/0")
 """The selector that every IPv6 address fits."""
-_SCTP, _UDP_LITE, _DCCP = 132, 136, 33
-_WITH_PORTS = frozenset((Protocol.TCP, Protocol.UDP, _SCTP, _UDP_LITE, _DCCP))
-_PORTS_SIZE = 4
+HIDDEN = -1
+"""The port of a packet that shows none: a later fragment, or a protocol without ports."""
+
+_MAX_PORT = 0xFFFF
+_SCTP, _UDP_LITE, _DCCP, _MOBILITY = 132, 136, 33, 135
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRange:
+    """All addresses from the first to the last; ValueError where these are not in order."""
+
+    first: Address
+    last: Address
+
+    def __post_init__(self) -> None:
+        ends = self.first, self.last
+        if self.first.version != self.last.version or int(self.first) > int(self.last):
+            raise ValueError(f"no addresses from {ends[0]} to {ends[1]}")
+
+    def __contains__(self, address: Address) -> bool:
+        return address.version == self.first.version and int(self.first) <= int(address) <= int(
+            self.last
+        )
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
+
+    @property
+    def network(self) -> Network:
+        """The smallest network that holds them all."""
+        differing = int(self.first) ^ int(self.last)
+        prefix = self.first.max_prefixlen - differing.bit_length()
+        if isinstance(self.first, IPv4Address):
+            return IPv4Network((int(self.first), prefix), strict=False)
+        return IPv6Network((int(self.first), prefix), strict=False)
+
+
+class PortRange(NamedTuple):
+    """Ports, ICMP types or codes from the first to the last."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def of(cls, port: int) -> PortRange:
+        """That one alone; as in a phase 2 identity, 0 is any (RFC 2407 4.6.2)."""
+        return cls(port, port) if port else ANY_PORT
+
+    def holds(self, port: int) -> bool:
+        """Whether the port, or ``HIDDEN``, is one of them."""
+        return self.first <= port <= self.last
+
+    def __str__(self) -> str:
+        if self in _PORT_WORDS:
+            return _PORT_WORDS[self]
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+
+ANY_PORT = PortRange(HIDDEN, _MAX_PORT)
+"""Any port, also one that is not shown."""
+OPAQUE = PortRange(HIDDEN, HIDDEN)
+"""Only packets that show no ports (RFC 4301 4.4.1.1)."""
+_PORT_WORDS = {ANY_PORT: "any", OPAQUE: "opaque"}
+
+Field = Literal["source", "destination", "protocol", "source_port", "destination_port"]
+"""What of a selector may be taken from the packet (RFC 4301 4.4.1.2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """Source and destination networks, and upper layer protocol and ports, 0 for any."""
+    """Source and destination, next layer protocol (0 for any) and its ports.
 
-    source: Network = ANYWHERE
-    destination: Network = ANYWHERE
+    A protocol with types has them here as its ports: ICMP its type and its code, Mobile IPv6 the
+    type of its mobility header.
+    """
+
+    source: Network | AddressRange = ANYWHERE
+    destination: Network | AddressRange = ANYWHERE
     protocol: int = 0
-    source_port: int = 0
-    destination_port: int = 0
+    source_port: PortRange = ANY_PORT
+    """Of ICMP and Mobile IPv6 the type."""
+    destination_port: PortRange = ANY_PORT
+    """Of ICMP the code."""
 
-    def covers(self, packet: Packet) -> bool:
-        """Whether the packet fits; without ports of its own it fits no port but any."""
+    def covers(self, packet: Packet, ports: tuple[int, int] | None = None) -> bool:
+        """Whether the packet fits; ``ports``, where they are known from elsewhere (RFC 4301 7.3).
+
+        A packet that shows no ports fits only any port and the opaque ones.
+        """
         if packet.source not in self.source or packet.destination not in self.destination:
             return False
         if self.protocol not in (0, packet.protocol):
             return False
-        wanted = (self.source_port, self.destination_port)
-        ports = ports_of(packet) if any(wanted) else wanted
-        return all(one in (0, other) for one, other in zip(wanted, ports, strict=True))
+        wanted = self.source_port, self.destination_port
+        if wanted == (ANY_PORT, ANY_PORT):
+            return True
+        shown = ports or ports_of(packet)
+        return wanted[0].holds(shown[0]) and wanted[1].holds(shown[1])
+
+    @property
+    def mirrored(self) -> Selector:
+        """The same traffic on its way back; types and codes stay as they are."""
+        ports = self.source_port, self.destination_port
+        if self.protocol not in _WITH_TYPES:
+            ports = ports[1], ports[0]
+        return Selector(self.destination, self.source, self.protocol, *ports)
+
+    def narrowed(self, packet: Packet, fields: Collection[Field]) -> Selector:
+        """With what the packet itself has in the named fields: populate from packet.
+
+        A port that the packet does not show becomes the opaque one (RFC 4301 4.4.1.2).
+        """
+        found: dict[str, Any] = {name: _FROM_PACKET[name](packet) for name in fields}
+        return replace(self, **found)
 
 
 EVERYTHING = Selector()
 """Every IPv4 packet."""
 
 
+def _first_of(packet: Packet) -> PortRange:
+    return PortRange(*ports_of(packet)[:1] * 2)
+
+
+def _second_of(packet: Packet) -> PortRange:
+    return PortRange(*ports_of(packet)[1:] * 2)
+
+
+_FROM_PACKET: dict[str, Callable[[Packet], object]] = {
+    "source": lambda packet: host_network(packet.source),
+    "destination": lambda packet: host_network(packet.destination),
+    "protocol": lambda packet: packet.protocol,
+    "source_port": _first_of,
+    "destination_port": _second_of,
+}
+
+
+class _Place(NamedTuple):
+    """Where a protocol's header has what a selector looks at: offsets into the payload."""
+
+    first: int
+    second: int
+    end: int
+    """Equal to ``second`` where there is nothing second."""
+
+    def read(self, payload: bytes) -> tuple[int, int]:
+        first = int.from_bytes(payload[self.first : self.second])
+        second = int.from_bytes(payload[self.second : self.end])
+        return first, second if self.end > self.second else HIDDEN
+
+
+_PORTS, _TYPE_AND_CODE, _MOBILITY_TYPE = _Place(0, 2, 4), _Place(0, 1, 2), _Place(2, 3, 3)
+_WITH_TYPES = {
+    int(Protocol.ICMP): _TYPE_AND_CODE,
+    int(Protocol.ICMPV6): _TYPE_AND_CODE,
+    _MOBILITY: _MOBILITY_TYPE,
+}
+_PLACES = _WITH_TYPES | dict.fromkeys(
+    (int(Protocol.TCP), int(Protocol.UDP), _SCTP, _UDP_LITE, _DCCP), _PORTS
+)
+
+
 def ports_of(packet: Packet) -> tuple[int, int]:
-    """Source and destination port; zeros where the packet shows none (RFC 4301 4.4.1.1)."""
-    first = not isinstance(packet, Ipv4Packet) or not packet.fragment_offset
-    payload = packet.payload
-    if packet.protocol not in _WITH_PORTS or not first or len(payload) < _PORTS_SIZE:
-        return 0, 0
-    return int.from_bytes(payload[:2]), int.from_bytes(payload[2:4])
+    """The two ports of a packet, or type and code; ``HIDDEN`` for what it does not show.
+
+    RFC 4301 4.4.1.1; later fragments show nothing (RFC 4301 7).
+    """
+    place = _PLACES.get(packet.protocol)
+    if place is None or is_later_fragment(packet) or len(packet.payload) < place.end:
+        return HIDDEN, HIDDEN
+    return place.read(packet.payload)
+
+
+def is_later_fragment(packet: Packet) -> bool:
+    """Whether it is a fragment other than the first, which has the next layer's header."""
+    if isinstance(packet, Ipv4Packet):
+        return packet.fragment_offset > 0
+    offsets = (
+        int.from_bytes(header.body[1:3]) >> 3
+        for header in packet.headers
+        if header.number == Protocol.FRAGMENT
+    )
+    return any(offsets)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.errors import UserError
 from conformance.ikev1.events import ConfigurationReceived
+from conformance.ipsec.spd import Spd
 from conformance.peer.clear import ClearSocket
 from conformance.peer.gateway import Gateway
 from conformance.peer.outcome import Mark
-from conformance.peer.policy import Spd
 from conformance.peer.requests import Ping
 from conformance.peer.server import ReferencePeer
 from conformance.peer.tun import Tun
@@ -137,7 +137,8 @@ def _open_gateway(
 ) -> Gateway:
     clear = ClearSocket(setup.own.address)
     stack.callback(clear.close)
-    gateway = Gateway(connection, Spd(setup.policies()), clear.send, traps=traps, patience=patience)
+    spd = _spd(setup)
+    gateway = Gateway(connection, spd, clear.send, traps=traps, patience=patience)
     stack.callback(gateway.close)
     tun = Tun(settings.name, settings.mtu, gateway.leave)
     stack.callback(tun.close)
@@ -156,7 +157,11 @@ def _open_gateway(
             except UserError as error:  # what the remote gives need not be good
                 connection.note_failure(error.message)
                 return
-            gateway.spd = Spd(setup.policies(IPv4Address(address)))
+            gateway.spd = _spd(setup, IPv4Address(address))
 
     connection.listeners.append(take_address)
     return gateway
+
+
+def _spd(setup: Setup, given: IPv4Address | None = None) -> Spd:
+    return Spd(one.entry for one in setup.policies(given))

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conformance.ikev1.events import Event
+    from conformance.ipsec.spd import Spd
     from conformance.peer.connection import Connection
     from conformance.peer.facts import PeerEvent
-    from conformance.peer.policy import Spd
 
 QUEUE = 64
 """Packets that may wait for an SA."""

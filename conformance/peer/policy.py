@@ -1,22 +1,15 @@
-"""The Security Policy Database: what happens to a packet that is to leave (RFC 4301 4.4.1)."""
+"""Entries of the SPD as the peer's TOML file spells them (RFC 4301 4.4.1)."""
 
 from __future__ import annotations
 
 from ipaddress import IPv4Network
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from conformance.ipsec.sad import ANYWHERE
+from conformance.ipsec.selector import ANY_PORT, PortRange, Selector
+from conformance.ipsec.spd import Action, SpdEntry
 from conformance.peer.fields import Fields
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from conformance.ipsec.ip import Ipv4Packet
-
-Action = Literal["protect", "bypass", "discard"]
-
-_WITH_PORTS = (6, 17)
-"""TCP and UDP, whose ports stand first."""
 PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "sctp": 132}
 """Numbers of IP protocols by name (IANA)."""
 
@@ -28,41 +21,37 @@ class Policy(Fields, frozen=True, kw_only=True):
     source: IPv4Network = ANYWHERE
     destination: IPv4Network = ANYWHERE
     protocol: Literal["icmp", "tcp", "udp", "sctp"] | int | None = None
-    source_port: int | None = None
-    destination_port: int | None = None
+    source_port: int | tuple[int, int] | None = None
+    """One, or the first and the last of some."""
+    destination_port: int | tuple[int, int] | None = None
+    icmp_type: int | tuple[int, int] | None = None
+    icmp_code: int | tuple[int, int] | None = None
 
-    def fits(self, packet: Ipv4Packet) -> bool:
-        """Whether the entry speaks of this packet.
+    def __post_init__(self) -> None:
+        icmp = (self.icmp_type, self.icmp_code) != (None, None)
+        if icmp and self.protocol not in ("icmp", PROTOCOLS["icmp"]):
+            raise ValueError('icmp_type and icmp_code need protocol = "icmp"')
+        if icmp and (self.source_port, self.destination_port) != (None, None):
+            raise ValueError("ICMP has no ports")
 
-        A fragment that does not show its ports fits no entry with ports (RFC 4301 7).
-        """
+    @property
+    def entry(self) -> SpdEntry:
+        """The same as an entry of the SPD."""
         number = PROTOCOLS.get(str(self.protocol), self.protocol)
-        if number not in (None, packet.protocol):
-            return False
-        if packet.source not in self.source or packet.destination not in self.destination:
-            return False
-        wanted = (self.source_port, self.destination_port)
-        if wanted == (None, None):
-            return True
-        ports = ports_of(packet)
-        return ports is not None and all(
-            one in (None, port) for one, port in zip(wanted, ports, strict=True)
+        first = self.source_port if self.icmp_type is None else self.icmp_type
+        second = self.destination_port if self.icmp_code is None else self.icmp_code
+        selector = Selector(
+            self.source,
+            self.destination,
+            int(number) if number is not None else 0,
+            _range(first),
+            _range(second),
         )
+        return SpdEntry(self.action, (selector,))
 
 
-def ports_of(packet: Ipv4Packet) -> tuple[int, int] | None:
-    """Source and destination port; None where the packet shows none."""
-    if packet.protocol not in _WITH_PORTS or packet.fragment_offset or len(packet.payload) < 4:  # noqa: PLR2004
-        return None
-    return int.from_bytes(packet.payload[:2]), int.from_bytes(packet.payload[2:4])
-
-
-class Spd:
-    """Entries in order, of which the first that fits decides; what fits none is discarded."""
-
-    def __init__(self, policies: Sequence[Policy]) -> None:
-        self._policies = tuple(policies)
-
-    def decide(self, packet: Ipv4Packet) -> Action:
-        """What happens to a packet."""
-        return next((one.action for one in self._policies if one.fits(packet)), "discard")
+def _range(ports: int | tuple[int, int] | None) -> PortRange:
+    """A port that is named is one, 0 too."""
+    if ports is None:
+        return ANY_PORT
+    return PortRange(*(ports if isinstance(ports, tuple) else (ports, ports)))

@@ -10,6 +10,7 @@ from conformance.ikev1.events import Role
 from conformance.ipsec.ip import Protocol
 from conformance.ipsec.replay import ReplayWindow
 from conformance.ipsec.sad import Bundle, Mode, SecurityAssociation, Selector, UdpEncapsulation
+from conformance.ipsec.selector import PortRange
 from conformance.ipsec.transforms import ENCRYPTION
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ def install(agreed: ChildInstalled, local: IPv4Address, remote: IPv4Address) -> 
 
 def _selector(source: Identification, destination: Identification) -> Selector:
     ends = network_of(source), network_of(destination)
-    return Selector(*ends, source.protocol or destination.protocol, source.port, destination.port)
+    ports = PortRange.of(source.port), PortRange.of(destination.port)
+    return Selector(*ends, source.protocol or destination.protocol, *ports)
 
 
 def _replay(one: Protection) -> ReplayWindow | None:

@@ -15,7 +15,7 @@ from conformance.ipsec.ip import Ipv4Packet
 from conformance.peer.host import CommandError
 from conformance.peer.natt_port import NON_IKE_MARKER, UdpPath
 from conformance.peer.pinger import Pinger
-from conformance.peer.sas import ChildSas, install
+from conformance.peer.sas import ChildSas, install, network_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,6 +151,6 @@ class Traffic:
         return {"tunnel": self.inner, "transport": self._host.address}[child.mode]
 
     def _remote_address(self, child: ChildSas) -> IPv4Address:
-        there = child.outbound.inner.selector.destination
+        there = network_of(child.agreed.remote_selector)
         first_host = IPv4Address(next(iter(there.hosts())))
         return {"tunnel": first_host, "transport": self._remote}[child.mode]

@@ -13,7 +13,7 @@ from conformance.ipsec.engine import Accepted, AuditEvent
 from conformance.ipsec.ip import Ipv4Packet
 from conformance.ipsec.ip6 import Ipv6Packet
 from conformance.ipsec.sad import Selector
-from conformance.ipsec.selector import ANYWHERE_6
+from conformance.ipsec.selector import ANYWHERE_6, PortRange
 
 if TYPE_CHECKING:
     from conftest import MakePair
@@ -25,24 +25,25 @@ PORTS = (1024).to_bytes(2) + (80).to_bytes(2)
 TCP = Ipv4Packet(*ENDS, 6, PORTS + bytes(16))
 ICMP = Ipv4Packet(*ENDS, 1, PORTS + bytes(16))
 SIX = Ipv6Packet(IPv6Address("fd00::1"), IPv6Address("fd00::2"), 17, PORTS + bytes(4))
+HIGH, WEB = PortRange.of(1024), PortRange.of(80)
 FIRST_FRAGMENT, LATER_FRAGMENT = replace(TCP, flags=1), replace(TCP, fragment_offset=3)
 
 CASES: dict[str, tuple[Selector, Packet, bool]] = {
     "anything": (Selector(), TCP, True),
     "its protocol": (Selector(protocol=6), TCP, True),
     "another protocol": (Selector(protocol=17), TCP, False),
-    "its ports": (Selector(protocol=6, source_port=1024, destination_port=80), TCP, True),
-    "its destination port": (Selector(protocol=6, destination_port=80), TCP, True),
-    "another port": (Selector(protocol=6, source_port=80), TCP, False),
-    "no ports in ICMP": (Selector(protocol=1, destination_port=80), ICMP, False),
+    "its ports": (Selector(protocol=6, source_port=HIGH, destination_port=WEB), TCP, True),
+    "its destination port": (Selector(protocol=6, destination_port=WEB), TCP, True),
+    "another port": (Selector(protocol=6, source_port=WEB), TCP, False),
+    "no ports in ICMP": (Selector(protocol=1, destination_port=WEB), ICMP, False),
     "ICMP": (Selector(protocol=1), ICMP, True),
-    "too short for ports": (Selector(source_port=1024), replace(TCP, payload=PORTS[:3]), False),
-    "first fragment": (Selector(destination_port=80), FIRST_FRAGMENT, True),
-    "later fragment, port": (Selector(destination_port=80), LATER_FRAGMENT, False),
+    "too short for ports": (Selector(source_port=HIGH), replace(TCP, payload=PORTS[:3]), False),
+    "first fragment": (Selector(destination_port=WEB), FIRST_FRAGMENT, True),
+    "later fragment, port": (Selector(destination_port=WEB), LATER_FRAGMENT, False),
     "later fragment, any port": (Selector(protocol=6), LATER_FRAGMENT, True),
     "another network": (Selector(destination=IPv4Network("10.9.0.0/16")), TCP, False),
     "IPv6 in IPv4's": (Selector(), SIX, False),
-    "IPv6": (Selector(ANYWHERE_6, ANYWHERE_6, 17, 1024), SIX, True),
+    "IPv6": (Selector(ANYWHERE_6, ANYWHERE_6, 17, HIGH), SIX, True),
 }
 
 
@@ -53,7 +54,7 @@ def test_covers(selector: Selector, packet: Packet, *, covered: bool) -> None:
 
 def test_ports_are_checked_both_ways(make_pair: MakePair) -> None:
     """RFC 4301 5.2 step 4: the receiver does not believe the sender's choice of SA."""
-    pair = make_pair({}, selector=Selector(protocol=6, destination_port=80))
+    pair = make_pair({}, selector=Selector(protocol=6, destination_port=WEB))
     assert pair.received(pair.wire(TCP)) == TCP
     event = pair.alice.outbound(ICMP)
     assert isinstance(event, AuditEvent)

@@ -11,9 +11,10 @@ import pytest
 
 from conformance.ipsec.icmp import IcmpEcho, IcmpType
 from conformance.ipsec.ip import Ipv4Packet
+from conformance.ipsec.spd import Spd
 from conformance.peer.fields import read_fields
 from conformance.peer.gateway import QUEUE, Gateway
-from conformance.peer.policy import Policy, Spd
+from conformance.peer.policy import Policy
 from conformance.peer.requests import Configure, read_request
 from conformance.peer.server import ReferencePeer
 
@@ -53,6 +54,12 @@ FITS: list[tuple[dict[str, Any], Ipv4Packet, bool]] = [
     ({"source_port": 1000, "destination_port": 53}, packet(), True),
     ({"source_port": 53}, packet(), False),
     ({"destination_port": 53}, packet(ICMP), False),
+    ({"destination_port": [50, 53]}, packet(), True),
+    ({"destination_port": [54, 60]}, packet(), False),
+    ({"protocol": "icmp", "icmp_type": 8}, packet(ICMP, (0x0800, 0)), True),
+    ({"protocol": "icmp", "icmp_type": 8}, packet(ICMP, (0x0000, 0)), False),
+    ({"protocol": "icmp", "icmp_type": 3, "icmp_code": [4, 5]}, packet(ICMP, (0x0304, 0)), True),
+    ({"protocol": "icmp", "icmp_code": 0}, packet(ICMP, (0x0301, 0)), False),
     ({"destination_port": 53}, packet(fragment_offset=1), False),
     ({"protocol": "udp"}, packet(fragment_offset=1), True),
     ({"destination_port": 53}, Ipv4Packet(HERE, THERE, UDP, b"\0\0\0"), False),
@@ -61,16 +68,17 @@ FITS: list[tuple[dict[str, Any], Ipv4Packet, bool]] = [
 
 @pytest.mark.parametrize(("fields", "given", "fits"), FITS, ids=lambda value: str(value)[:50])
 def test_what_a_policy_speaks_of(fields: dict[str, Any], given: Ipv4Packet, fits: bool) -> None:  # noqa: FBT001
-    assert policy(**fields).fits(given) is fits
+    entry = policy(**fields).entry
+    assert Spd([entry]).find(given) == (entry if fits else None)
 
 
 @pytest.mark.covers("feature:spd", by="self")
 def test_the_first_that_fits_decides_and_none_discards() -> None:
     spd = Spd(
         [
-            policy(action="bypass", protocol="icmp"),
-            policy(action="discard", destination_port=25),
-            policy(destination="10.2.0.0/16"),
+            policy(action="bypass", protocol="icmp").entry,
+            policy(action="discard", destination_port=25).entry,
+            policy(destination="10.2.0.0/16").entry,
         ]
     )
     assert spd.decide(packet(ICMP)) == "bypass"
@@ -124,7 +132,8 @@ class Ends:
         there = bobs.configure(self._settings(bobs, alice, **bob or {}))
         there.traffic.deliver = self.arrived.append
         self.drops = connection.history.drops
-        spd = Spd([policy(action="bypass", protocol="icmp"), policy(destination="10.2.0.0/16")])
+        entries = policy(action="bypass", protocol="icmp"), policy(destination="10.2.0.0/16")
+        spd = Spd(one.entry for one in entries)
         self.gateway = Gateway(connection, spd, self.clear.append, traps=traps, patience=patience)
 
     @staticmethod

@@ -65,7 +65,7 @@ def test_the_example_has_every_key() -> None:
     kinds: list[tuple[type[msgspec.Struct], set[str]]] = [
         (Own, set()),
         (Configure, {"name", "protect_aggressive_proof"}),
-        (Policy, {"source_port"}),
+        (Policy, {"source_port", "icmp_code"}),
     ]
     for kind, left_out in kinds:
         for name in set(kind.__struct_fields__) - left_out:
@@ -78,7 +78,7 @@ def test_what_the_example_shows_is_good_too(tmp_path: Path) -> None:
     setup = read(tmp_path, text)
     assert setup.own.tun is not None
     assert setup.own.tun.address == IPv4Interface("10.1.0.1/32")
-    assert [one.action for one in setup.policies()] == ["discard", "protect"]
+    assert [one.action for one in setup.policies()] == ["discard", "bypass", "protect"]
     assert setup.connection.dpd is not None
 
 
