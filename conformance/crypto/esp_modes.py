@@ -84,29 +84,41 @@ class _Ctr:
 
 
 class _Gcm:
-    """AES-GCM, its tag truncated to 8, 12 or 16 octets (RFC 4106 6)."""
+    """AES-GCM with its whole tag of 16 octets (RFC 4106 6)."""
+
+    def __init__(self, material: bytes) -> None:
+        key, salt = split_salt(material, 4)
+        gcm = AESGCM(key)
+        seal, open_ = gcm.encrypt, gcm.decrypt
+
+        def encrypt(iv: bytes, plain: bytes, aad: bytes) -> bytes:
+            return seal(salt + iv, plain, aad)
+
+        def decrypt(iv: bytes, sealed: bytes, aad: bytes) -> bytes | None:
+            try:
+                return open_(salt + iv, sealed, aad)
+            except InvalidTag:
+                return None
+
+        # Closures, not methods: an attribute's look-up is dear beside the cipher itself.
+        self.encrypt, self.decrypt = encrypt, decrypt
+
+
+class _TruncatedGcm:
+    """The same with the first 8 or 12 octets of the tag."""
 
     def __init__(self, icv_size: int, material: bytes) -> None:
-        key, self._salt = split_salt(material, 4)
-        self._gcm = AESGCM(key)
+        self._whole = _Gcm(material)
         self._icv_size = icv_size
 
     def encrypt(self, iv: bytes, plain: bytes, aad: bytes) -> bytes:
-        return self._gcm.encrypt(self._salt + iv, plain, aad)[: len(plain) + self._icv_size]
+        return self._whole.encrypt(iv, plain, aad)[: len(plain) + self._icv_size]
 
     def decrypt(self, iv: bytes, sealed: bytes, aad: bytes) -> bytes | None:
-        if self._icv_size < _FULL_TAG:
-            return self._decrypt_truncated(iv, sealed, aad)
-        try:
-            return self._gcm.decrypt(self._salt + iv, sealed, aad)
-        except InvalidTag:
-            return None
-
-    def _decrypt_truncated(self, iv: bytes, sealed: bytes, aad: bytes) -> bytes | None:
         # GCM encrypts in counter mode: the ciphertext encrypted again is the plaintext. The
         # library's decryption takes whole tags only, its slower interface from four octets on.
         size = len(sealed) - self._icv_size
-        plain = self._gcm.encrypt(self._salt + iv, sealed[:size], None)[:size]
+        plain = self._whole.encrypt(iv, sealed[:size], b"")[:size]
         return plain if hmac.compare_digest(self.encrypt(iv, plain, aad), sealed) else None
 
 
@@ -149,6 +161,10 @@ class _Gmac:
         return plain if hmac.compare_digest(self.encrypt(iv, plain, aad), sealed) else None
 
 
+def _gcm(icv_size: int) -> Callable[[bytes], KeyedCipher]:
+    return _Gcm if icv_size == _FULL_TAG else partial(_TruncatedGcm, icv_size)
+
+
 def _rows() -> Iterator[EspModeRow]:
     yield EspModeRow("null", 11, None, 0, 0, 0, 0, _Null, "NULL", "RFC 2410")
     # fmt: off
@@ -161,7 +177,7 @@ def _rows() -> Iterator[EspModeRow]:
                              partial(_Ccm, icv), f"AES-CCM-{icv}", "RFC 4309")
         for esp_id, icv in ((18, 8), (19, 12), (20, 16)):
             yield EspModeRow(f"{aes}gcm{icv}", esp_id, bits, key + 4, 4, 8, icv,
-                             partial(_Gcm, icv), f"AES-GCM-{icv}", "RFC 4106")
+                             _gcm(icv), f"AES-GCM-{icv}", "RFC 4106")
         yield EspModeRow(f"{aes}gmac", 23, bits, key + 4, 4, 8, _FULL_TAG,
                          _Gmac, "AES-GMAC", "RFC 4543")
     # fmt: on

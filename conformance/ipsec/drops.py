@@ -35,7 +35,12 @@ class DropReason(StrEnum):
     IN_DUMMY = "InDummy"
     """Next header 59: a dummy packet, discarded without fault (RFC 4303 2.6)."""
     IN_SELECTOR = "InTmplMismatch"
-    """Outside the SA's selectors, or not protected by all of its bundle (RFC 4301 5.2)."""
+    """Outside the SA's selectors, or not protected as its bundle or the policy says.
+
+    RFC 4301 5.2, RFC 2401 5.2.1.
+    """
+    IN_POLICY = "InPolBlock"
+    """In the clear, and no policy lets it in (RFC 4301 5.2)."""
     OUT_HEADER = "OutHdrError"
     """A header of the packet to protect is wrong, or a length would outgrow its field."""
     OUT_NO_STATE = "OutNoStates"

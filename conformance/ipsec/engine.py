@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from conformance.ipsec import tunnel, udp
 from conformance.ipsec.drops import DropReason, PacketDroppedError
+from conformance.ipsec.flow_header import Identifications
 from conformance.ipsec.ip import Ipv4Packet, MalformedPacketError, Protocol
 from conformance.ipsec.lifetime import LifetimeReached, reached
 from conformance.ipsec.packet import Packet, empty_packet, host_network, parse_packet
@@ -48,8 +49,10 @@ class DataPlane:
     def __init__(self, random: RandomSource, sad: Sad | None = None) -> None:
         self.sad = Sad() if sad is None else sad
         """The SAs that stand; the owner adds and removes them."""
-        self._random = random
-        self._identification = 0
+        self.random = random
+        """What IVs are drawn from."""
+        self.identifications = Identifications()
+        """Of the IPv4 headers that tunnels make."""
         self._events: deque[LifetimeReached] = deque()
 
     def next_event(self) -> LifetimeReached | None:
@@ -139,10 +142,9 @@ class DataPlane:
             raise PacketDroppedError(DropReason.OUT_EXPIRED)
         if not bundle.inner.selector.covers(inner):
             raise PacketDroppedError(DropReason.OUT_NO_STATE, "outside the SA's selector")
-        self._identification = self._identification % 0xFFFF + 1
-        packet = inner
+        packet, identification = inner, self.identifications.next()
         for sa in reversed(bundle.sas):
-            packet = self._apply(sa, packet)
+            packet = self._apply(sa, packet, identification)
         datagram = packet.payload if bundle.udp else None
         wire = (udp.wrap(packet, bundle.udp) if bundle.udp else packet).build()
         # Only now is it certain that the numbers are used.
@@ -151,12 +153,12 @@ class DataPlane:
         self._count(bundle.sas, inner, now)
         return Protected(wire, bundle, datagram)
 
-    def _apply(self, sa: SecurityAssociation, packet: Packet) -> Packet:
+    def _apply(self, sa: SecurityAssociation, packet: Packet, identification: int) -> Packet:
         sequence = sa.usage.sequence + 1
         if sequence > sa.last_sequence and sa.protocol != Protocol.IPCOMP:
             raise PacketDroppedError(DropReason.OUT_SEQUENCE, "the sequence number would cycle")
-        iv = sequence.to_bytes(sa.iv_size) if sa.counts_ivs else self._random(sa.iv_size)
-        return encapsulate(sa, packet, sequence, iv, self._identification)
+        iv = sequence.to_bytes(sa.iv_size) if sa.counts_ivs else self.random(sa.iv_size)
+        return encapsulate(sa, packet, sequence, iv, identification)
 
     def _count(self, sas: Iterable[SecurityAssociation], inner: Packet, now: float) -> None:
         for sa in sas:

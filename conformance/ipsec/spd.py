@@ -10,7 +10,7 @@ from conformance.ipsec.ip import Protocol
 from conformance.ipsec.selector import EVERYTHING, Field, Selector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from conformance.ipsec.association import Bundle, Mode
     from conformance.ipsec.packet import Address, Packet
@@ -62,6 +62,14 @@ class SpdEntry:
         """What SAs that come about for an outbound packet shall carry (RFC 4301 5.1, step 3)."""
         fitting = next(one for one in self.selectors if one.covers(packet))
         return fitting.narrowed(packet, self.populate)
+
+    def wants(self, passed: Sequence[Bundle]) -> bool:
+        """Whether a packet that these bundles brought, outermost first, was protected as due."""
+        return (
+            self.action == "protect"
+            and len(passed) == len(self.templates)
+            and all(map(Template.fits, self.templates, reversed(passed)))
+        )
 
 
 class Spd:

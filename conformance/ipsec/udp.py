@@ -36,6 +36,14 @@ def kind_of(datagram: bytes) -> Kind:
     return "ike" if datagram.startswith(NON_ESP_MARKER) else "esp"
 
 
+def carries_esp(packet: Packet) -> bool:
+    """Whether this is a datagram to port 4500 with ESP in it (RFC 3948 2.1)."""
+    if packet.protocol != Protocol.UDP or packet.is_fragment:
+        return False
+    header, datagram = packet.payload[: _HEADER.size], packet.payload[_HEADER.size :]
+    return int.from_bytes(header[2:4]) == PORT and kind_of(datagram) == "esp"
+
+
 class Unwrapped(NamedTuple):
     """A packet out of its UDP header."""
 

@@ -1,0 +1,110 @@
+"""Packets from the network: taken out of their SAs, let in, or discarded (RFC 4301 5.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from conformance.ipsec import flow
+from conformance.ipsec.drops import DropReason
+from conformance.ipsec.ip import MalformedPacketError
+from conformance.ipsec.packet import parse_packet
+from conformance.ipsec.protection import HANDLERS
+from conformance.ipsec.results import AuditEvent
+from conformance.ipsec.udp import carries_esp
+
+if TYPE_CHECKING:
+    from conformance.ipsec.association import Bundle
+    from conformance.ipsec.crossing import Packets, Site
+    from conformance.ipsec.packet import Packet
+    from conformance.ipsec.spd import SpdEntry
+
+MOST_NESTED = 8
+"""Bundles around one packet."""
+MOST_FITTING = 65536
+"""Flows that are remembered to fit one SA; then they are looked up anew."""
+_ECN = 0b11
+
+
+class _Seen(NamedTuple):
+    """A packet as octets and as what they mean."""
+
+    octets: bytes
+    packet: Packet
+
+
+class Inbound:
+    """The way from the network to the protected side of a host."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._sad = site.plane.sad
+        self._generation = self._sad.generation
+        self._flows: dict[bytes, flow.Flow] = {}
+        self._fitting: dict[bytes, set[bytes]] = {}
+
+    def forget(self) -> None:
+        """Look every flow up anew: SAs or policies are others now."""
+        self._flows.clear()
+        self._generation = self._sad.generation
+        self._fitting.clear()
+
+    def cross(self, octets: bytes, now: float) -> Packets:
+        """Take a packet."""
+        if self._generation != self._sad.generation:
+            self.forget()
+        short = self._flows.get(flow.key_of(octets))
+        inner = short(octets, now) if short else None
+        return (inner,) if inner else self._look_closer(octets, now)
+
+    def _look_closer(self, octets: bytes, now: float) -> Packets:
+        try:
+            packet = outer = parse_packet(octets)
+        except MalformedPacketError as error:
+            return self._site.drop(AuditEvent(DropReason.IN_HEADER, str(error)))
+        passed: list[Bundle] = []
+        while self._is_protected(packet):
+            accepted = self._site.plane.inbound_packet(packet, now)
+            if isinstance(accepted, AuditEvent):
+                return self._site.drop(accepted)
+            packet = accepted.inner
+            passed.append(accepted.bundle)
+            if len(passed) > MOST_NESTED:
+                return self._site.refuse(DropReason.IN_SELECTOR, packet, "nested too deep")
+        entry = self._site.spd.find(packet, "in")
+        if not passed:
+            return self._in_clear(octets, packet, entry)
+        if entry is None or not entry.wants(passed):
+            return self._site.refuse(DropReason.IN_SELECTOR, packet, "not as the policy wants it")
+        inner = packet.build()
+        if len(passed) == 1:
+            self._remember(_Seen(octets, outer), _Seen(inner, packet), passed[0])
+        return (inner,)
+
+    def _is_protected(self, packet: Packet) -> bool:
+        """Whether a packet is for an SA of this host."""
+        if packet.destination not in self._site.addresses:
+            return False
+        return packet.protocol in HANDLERS or carries_esp(packet)
+
+    def _in_clear(self, octets: bytes, packet: Packet, entry: SpdEntry | None) -> Packets:
+        action = entry.action if entry else "discard"
+        if action == "bypass":
+            return (octets,)
+        if action == "protect":
+            return self._site.refuse(DropReason.IN_SELECTOR, packet, "not protected")
+        why = (entry.name if entry else "") or "no policy lets it in"
+        return self._site.refuse(DropReason.IN_POLICY, packet, why)
+
+    def _remember(self, wire: _Seen, inner: _Seen, bundle: Bundle) -> None:
+        """Let the next packets of this flow take the short way, where one serves."""
+        ecn = wire.packet.tos & _ECN
+        changes = ecn not in (0, inner.packet.tos & _ECN)
+        regular = flow.is_regular(wire.packet) and flow.is_regular(inner.packet)
+        if len(bundle.sas) > 1 or not flow.serves(bundle.outer) or not regular or changes:
+            return
+        key = flow.key_of(wire.octets)
+        fitting = self._fitting.setdefault(key, set())
+        if len(fitting) >= MOST_FITTING:
+            fitting.clear()
+        fitting.add(flow.key_of(inner.octets))
+        self._flows[key] = flow.inbound(bundle.outer, fitting)
