@@ -10,6 +10,7 @@ from conformance.ipsec.drops import DropReason
 from conformance.ipsec.ip import MalformedPacketError
 from conformance.ipsec.packet import parse_packet
 from conformance.ipsec.results import AuditEvent
+from conformance.ipsec.selector import just
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +86,7 @@ class Outbound:
                 packet = parse_packet(octets)
             bundle = self._site.plane.sad.select(packet, template)
             if bundle is None:
-                selector = going.entry.selector_for(going.packet)
+                selector = just(packet) if nested else going.entry.selector_for(packet)
                 wanted = SaWanted(going.packet, going.entry, template, selector)
                 self._site.events.append(wanted)
                 return NOTHING

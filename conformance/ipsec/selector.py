@@ -138,6 +138,12 @@ EVERYTHING = Selector()
 """Every IPv4 packet."""
 
 
+def just(packet: Packet) -> Selector:
+    """What goes from the same host to the same host under the same protocol."""
+    ends = host_network(packet.source), host_network(packet.destination)
+    return Selector(*ends, packet.protocol)
+
+
 def _first_of(packet: Packet) -> PortRange:
     return PortRange(*ports_of(packet)[:1] * 2)
 

@@ -137,6 +137,4 @@ def scapy_in() -> Callable[[], object]:
 
 def _oracle() -> Oracle:
     header = IP(src=str(ALICE), dst=str(BOB))
-    return Oracle(
-        ESP, spi=SPI, crypt_algo="AES-GCM", crypt_key=KEY + SALT, tunnel_header=header
-    )
+    return Oracle(ESP, spi=SPI, crypt_algo="AES-GCM", crypt_key=KEY + SALT, tunnel_header=header)
