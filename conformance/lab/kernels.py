@@ -111,7 +111,7 @@ def with_interpreter(program: bytes, interpreter: str) -> bytes:
     if program.count(INTERPRETER) != 1:
         raise UserError(f"{LINUX} is no program for x86-64.")
     field = interpreter.encode().ljust(len(INTERPRETER), b"\0")
-    if len(field) > len(INTERPRETER):
+    if len(interpreter.encode()) >= len(INTERPRETER):
         raise ValueError(interpreter)
     return program.replace(INTERPRETER, field)
 
