@@ -17,6 +17,7 @@ from conformance.lab.doctor import Diagnosis, diagnose
 from conformance.lab.engine import ENGINE_NAMES
 from conformance.lab.host_docker import HostDockerEngine
 from conformance.lab.images import DIGEST_LABEL, LAB_LABEL
+from conformance.lab.kernels import KERNEL_NAMES
 from conformance.lab.lab import running_engine
 from conformance.lab.packages import TEST_TOOLS, install, install_command, missing_tools
 from conformance.lab.paths import cache_folder
@@ -43,20 +44,28 @@ def lab() -> None:
     show_default=True,
     help="Which engine; auto takes the host's Docker when its kernel can do ESP and AH.",
 )
+@click.option(
+    "--kernel",
+    type=click.Choice(KERNEL_NAMES),
+    default="auto",
+    show_default=True,
+    help="Which Linux the embedded engine boots; auto is the one installed.",
+)
 @click.argument("peers", nargs=-1)
-def up(engine: str, peers: tuple[str, ...]) -> None:
+def up(engine: str, kernel: str, peers: tuple[str, ...]) -> None:
     """Bring up the engine, the images and the containers of PEERS (default: of all).
 
     What stands already is left alone, what changed is built again, and what a killed
     run left behind is cleaned first. The first time takes some minutes, the next about
-    a second. IPSEC_CONFORMANCE_ENGINE chooses the engine, too.
+    a second. IPSEC_CONFORMANCE_ENGINE and IPSEC_CONFORMANCE_KERNEL choose, too.
 
     \b
     Examples:
       ipsec-conformance lab up
       ipsec-conformance lab up --engine embedded reference strongswan-5.9.8
+      ipsec-conformance lab up --kernel 6.12
     """
-    standing = open_lab(engine, peers or None)
+    standing = open_lab(engine, peers or None, kernel)
     with closing(standing.client):
         for name in standing.containers:
             screen.print(f"[green]+[/] {name}")

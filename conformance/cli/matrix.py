@@ -14,6 +14,7 @@ import msgspec
 from conformance.console import screen
 from conformance.errors import UserError
 from conformance.lab import open_lab
+from conformance.lab.kernels import KERNEL_NAMES
 from conformance.matrix import (
     FACTORS,
     Plan,
@@ -86,6 +87,13 @@ RESULTS = Path("results")
     help="Where the lab runs; auto takes the host's Docker where its kernel can do ESP and AH.",
 )
 @click.option(
+    "--kernel",
+    type=click.Choice(KERNEL_NAMES),
+    default="auto",
+    show_default=True,
+    help="Which Linux the embedded engine boots; auto is the one installed.",
+)
+@click.option(
     "--keep-lab", is_flag=True, help="Leave the lab up afterwards, for a quicker next run."
 )
 @click.option("--plan", "plan_only", is_flag=True, help="Show the plan; run nothing, need no lab.")
@@ -108,6 +116,7 @@ def matrix(
     seed: int,
     resume: bool,
     engine: str,
+    kernel: str,
     keep_lab: bool,
     plan_only: bool,
     as_json: bool,
@@ -155,7 +164,7 @@ def matrix(
         _show_plan(plan, as_json=as_json)
         return 0
     with ExitStack() as stack:
-        lab = _lab(stack, engine, plan, keep=keep_lab)
+        lab = _lab(stack, engine, kernel, plan, keep=keep_lab)
         run = run or Run.create(results, plan, lab.describe())
         _run(lab, manifests, run, as_json=as_json)
     return _publish(run)
@@ -188,10 +197,10 @@ def _show_plan(plan: Plan, *, as_json: bool) -> None:
     )
 
 
-def _lab(stack: ExitStack, engine: str, plan: Plan, *, keep: bool) -> Lab:
+def _lab(stack: ExitStack, engine: str, kernel: str, plan: Plan, *, keep: bool) -> Lab:
     """The lab with the plan's peers; taken down at the end unless it stood before or is kept."""
     peers = sorted({peer for pairing in plan.pairings for peer in pairing})
-    lab = open_lab(engine, peers)
+    lab = open_lab(engine, peers, kernel)
     if not (keep or lab.was_running):
         stack.callback(lab.down)
     return lab

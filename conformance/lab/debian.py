@@ -27,7 +27,12 @@ SLIM = tuple(
 """What the official slim image leaves out."""
 
 
-def bootstrap(target: Path, packages: Sequence[str] = (), options: Sequence[str] = ()) -> None:
+def bootstrap(
+    target: Path,
+    packages: Sequence[str] = (),
+    options: Sequence[str] = (),
+    suite: str = SUITE,
+) -> None:
     """Make a minimal system in ``target``, a folder or, by its suffix, a tar file.
 
     Raises:
@@ -35,7 +40,7 @@ def bootstrap(target: Path, packages: Sequence[str] = (), options: Sequence[str]
     """
     command = ["mmdebstrap", "--variant=minbase", *(f"--include={name}" for name in packages)]
     command += [f"--dpkgopt={rule}" for rule in SLIM]
-    run_tool([*command, *options, SUITE, str(target)], "The Debian base")
+    run_tool([*command, *options, suite, str(target)], "The Debian base")
 
 
 def run_tool(command: Sequence[str], what: str) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance.lab.packages import TOOLS, UML_MODULES, install_command, missing_tools, tools
+from conformance.lab.kernels import SUITES, UML_MODULES, whereabouts
+from conformance.lab.packages import TOOLS, install_command, missing_tools, tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +67,7 @@ def _embedded_findings(cache: Path) -> list[Finding]:
             str(UML_MODULES),
             install_command(TOOLS[:1]),
         ),
+        *(_finding(f"Linux {name}", True, whereabouts(name, cache), "") for name in SUITES),
         _finding("/dev/net/tun", Path("/dev/net/tun").exists(), "tap devices", "modprobe tun"),
         _space("/dev/shm", Path("/dev/shm"), MEMORY_NEEDED, "the guest's memory"),  # noqa: S108
         _space("cache", cache, DISK_NEEDED, str(cache)),

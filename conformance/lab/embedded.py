@@ -17,6 +17,7 @@ from conformance.console import step
 from conformance.errors import UserError
 from conformance.lab import xstate
 from conformance.lab.guest_root import images_disk, root_disk
+from conformance.lab.kernels import AUTO, LINUX, find_kernel
 from conformance.lab.network import TAP, LabNamespace
 from conformance.lab.processes import Process, spawn, wait_until
 from conformance.lab.state import Journal
@@ -24,6 +25,7 @@ from conformance.lab.state import Journal
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from conformance.lab.kernels import Kernel
     from conformance.lab.paths import StateFolder
 
 GUEST_MEMORY = "3G"
@@ -39,8 +41,10 @@ class EmbeddedEngine:
 
     state: StateFolder
     cache: Path
-    linux: str = "linux.uml"
-    """The user-mode Linux program."""
+    linux: str = LINUX
+    """The user-mode Linux program that is installed."""
+    kernel: str = AUTO
+    """What to boot: that program, or a kernel of `kernels.SUITES`."""
     boot_seconds: float = BOOT_SECONDS
     name: str = "embedded"
 
@@ -68,6 +72,7 @@ class EmbeddedEngine:
         if os.geteuid() != 0:
             hint = "Run as root, or use a host Docker whose kernel can do ESP and AH."
             raise UserError("Only root can run the embedded engine.", hint)
+        kernel = find_kernel(self.kernel, self.cache, self.linux)
         root, images = root_disk(self.cache), images_disk(self.cache)
         journal = Journal(self.state.journal)
         network = LabNamespace(self.state, journal)
@@ -75,7 +80,7 @@ class EmbeddedEngine:
             network.make()
             os.mkfifo(self.state.console_pipe, 0o600)
             self.console_log.unlink(missing_ok=True)
-            guest = self._boot(network, journal, root, images)
+            guest = self._boot(network, journal, self._command(kernel, root, images))
             self._await_api(guest)
 
     def flush(self) -> None:
@@ -99,10 +104,10 @@ class EmbeddedEngine:
     def _program(self) -> str:
         return os.path.basename(self.linux)  # noqa: PTH119 - the name only
 
-    def _boot(self, network: LabNamespace, journal: Journal, root: Path, images: Path) -> Process:
+    def _boot(self, network: LabNamespace, journal: Journal, kernel: list[str]) -> Process:
         # One virtual CPU, switched by ptrace: pinned, a switch does not wake another core.
         cpu = os.environ.get("IPSEC_CONFORMANCE_CPU") or max(os.sched_getaffinity(0))
-        command = network.inside("taskset", "-c", str(cpu), *self._kernel(root, images))
+        command = network.inside("taskset", "-c", str(cpu), *kernel)
         return spawn(
             command,
             self.console_log,
@@ -112,15 +117,16 @@ class EmbeddedEngine:
             environment={"TMPDIR": "/dev/shm"},  # noqa: S108 - the guest's memory file, unlinked at once
         )
 
-    def _kernel(self, root: Path, images: Path) -> list[str]:
-        if shutil.which(self.linux) is None:
+    def _command(self, kernel: Kernel, root: Path, images: Path) -> list[str]:
+        if shutil.which(kernel.linux) is None:
             hint = "Run `ipsec-conformance lab doctor` for the packages to install."
-            raise UserError(f"The program {self.linux} is not installed.", hint)
+            raise UserError(f"The program {kernel.linux} is not installed.", hint)
         preload = [f"LD_PRELOAD={xstate.library(self.cache)}"] if xstate.is_needed() else []
         return [
-            *("env", *preload, self.linux),
+            *kernel.command(*preload),
             *(f"mem={GUEST_MEMORY}", f"uml_dir={self.state.path}/uml/", "umid=guest"),
             *(f"ubd0r={root}", f"ubd1={images}", "root=/dev/ubda", "ro", "init=/sbin/lab-init"),
+            f"lab_modules={kernel.modules}",
             f"vec0:transport=tap,ifname={TAP},depth=128,gro=1",
             *("con=null", "con0=fd:0,fd:1", "quiet"),
         ]

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Protocol
 
 from conformance.errors import UserError
+from conformance.lab.kernels import AUTO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,6 +50,20 @@ def requested(option: str | None = None) -> str:
     if name not in ENGINE_NAMES:
         raise UserError(f"There is no engine {name!r}.", f"Engines: {', '.join(ENGINE_NAMES)}.")
     return str(name)
+
+
+def carrying(name: str, kernel: str) -> str:
+    """Return the engine that can boot this kernel: of two versions only the embedded engine knows.
+
+    Raises:
+        UserError: the host's Docker was asked for, and a kernel that it cannot choose.
+    """
+    if kernel == AUTO:
+        return name
+    if name == "docker":
+        hint = "Use --engine embedded, or no --kernel."
+        raise UserError(f"The host's Docker has the host's kernel and boots no {kernel}.", hint)
+    return "embedded"
 
 
 def choose(

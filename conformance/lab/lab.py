@@ -13,6 +13,7 @@ import docker
 from conformance.console import step
 from conformance.errors import UserError
 from conformance.lab import engine as engines
+from conformance.lab import kernels
 from conformance.lab.attach import RunnerProcess, remove_orphans
 from conformance.lab.containers import (
     SIDES,
@@ -91,7 +92,7 @@ class Lab:
         take_down()
 
 
-def open_lab(engine: str = "auto", peers: Sequence[str] | None = None) -> Lab:
+def open_lab(engine: str = "auto", peers: Sequence[str] | None = None, kernel: str = "auto") -> Lab:
     """Bring up what is not up: engine, images, network, volume and the peers' containers.
 
     Raises:
@@ -100,7 +101,7 @@ def open_lab(engine: str = "auto", peers: Sequence[str] | None = None) -> Lab:
     wanted = _known(peers)
     state = state_folder()
     with exclusive(state):
-        active, standing = ensure_engine(state, engine)
+        active, standing = ensure_engine(state, engine, kernel)
         client = docker.DockerClient(base_url=active.base_url, timeout=API_SECONDS)
         try:
             return _fill(client, active, wanted, standing=standing)
@@ -151,14 +152,18 @@ def running_engine() -> Engine | None:
     return active if active and active.is_running() else None
 
 
-def ensure_engine(state: StateFolder, option: str = "auto") -> tuple[Engine, bool]:
+def ensure_engine(
+    state: StateFolder, option: str = "auto", kernel: str = "auto"
+) -> tuple[Engine, bool]:
     """Return the running engine and whether it stood; the caller holds the lock.
 
     Raises:
         UserError: no engine can run, or another one stands than the one asked for by name.
     """
-    standing = _standing_engine(state, option)
-    return standing or _start_engine(state, option), standing is not None
+    kernel = kernels.requested(kernel)
+    name = engines.carrying(engines.requested(option), kernel)
+    standing = _standing_engine(state, name, kernel)
+    return standing or _start_engine(state, name, kernel), standing is not None
 
 
 def _known(peers: Sequence[str] | None) -> list[str]:
@@ -179,32 +184,40 @@ def _recorded_engine(state: StateFolder) -> Engine | None:
     return EmbeddedEngine(state, cache_folder())
 
 
-def _standing_engine(state: StateFolder, option: str) -> Engine | None:
+def _standing_engine(state: StateFolder, name: str, kernel: str) -> Engine | None:
     """Return the engine that stands; clean up after one that was killed.
 
     Raises:
-        UserError: another engine was asked for by name than the one that stands.
+        UserError: another engine or kernel was asked for by name than the one that stands.
     """
-    journal, name = Journal(state.journal), engines.requested(option)
+    journal = Journal(state.journal)
     active = _recorded_engine(state)
     if active is None or not active.is_running():
         if journal.entries():
             with step("Cleaning up after a lab that was killed"):
                 journal.undo()
         return None
+    hint = "Run `ipsec-conformance lab down` first."
     if name not in ("auto", active.name):
-        hint = "Run `ipsec-conformance lab down` first."
         raise UserError(f"A lab stands on the engine {active.name}, not {name}.", hint)
+    version = _kernel_version(active)
+    if not kernels.is_of(version, kernel):
+        raise UserError(f"A lab stands on Linux {version}, not {kernel}.", hint)
     return active
 
 
-def _start_engine(state: StateFolder, option: str) -> Engine:
+def _kernel_version(active: Engine) -> str:
+    with closing(docker.DockerClient(base_url=active.base_url, timeout=60)) as client:
+        return str(client.version()["KernelVersion"])
+
+
+def _start_engine(state: StateFolder, name: str, kernel: str) -> Engine:
     host = HostDockerEngine.from_environment()
     builders: dict[str, Callable[[], Engine]] = {
         "docker": lambda: host,
-        "embedded": lambda: EmbeddedEngine(state, cache_folder()),
+        "embedded": lambda: EmbeddedEngine(state, cache_folder(), kernel=kernel),
     }
-    active = engines.choose(engines.requested(option), host.refusal, builders)
+    active = engines.choose(name, host.refusal, builders)
     journal = Journal(state.journal)
     journal.write("engine", name=active.name, base_url=active.base_url)
     try:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _APT_INSTALL = ("apt-get", "install", "--yes", "--no-install-recommends")
-UML_MODULES = Path("/usr/lib/uml/modules")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ def cache_folder() -> Path:
     """
     override = os.environ.get("IPSEC_CONFORMANCE_CACHE")
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = Path(override) if override else home / "ipsec-conformance"
+    folder = Path(override).absolute() if override else home / "ipsec-conformance"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -7,25 +7,35 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import docker
 import pytest
 
+from conformance.errors import UserError
+from conformance.lab.context import REFERENCE
 from conformance.lab.embedded import EmbeddedEngine
 from conformance.lab.guest_root import root_disk
+from conformance.lab.kernels import find_kernel, kept_folder
 from conformance.lab.lab import ensure_engine, take_down
 from conformance.lab.paths import StateFolder, cache_folder, state_folder
 from conformance.lab.processes import Process, wait_until
 from conformance.lab.state import Journal
+from conformance.resources import PACKAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from docker import DockerClient
+
     from conformance.lab import Lab
+    from conformance.lab.images import BuiltImage
 
 pytestmark = pytest.mark.lab
+
+PROBE = PACKAGE / "lab/probe/probe.sh"
 
 
 @pytest.fixture
@@ -43,6 +53,13 @@ def own_state(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[StateFolder
         monkeypatch.setenv("IPSEC_CONFORMANCE_CPU", str(min(os.sched_getaffinity(0))))
         yield state_folder()
         take_down()
+
+
+@pytest.fixture
+def kept_kernel() -> Path:
+    """The folder of Linux 6.12 in the cache that all labs share."""
+    find_kernel("6.12", cache_folder())
+    return kept_folder("6.12", cache_folder())
 
 
 def traces() -> dict[str, object]:
@@ -109,6 +126,32 @@ def test_a_command_killed_in_mid_boot_is_cleaned_by_the_next(own_state: StateFol
     assert take_down()
     assert not any(list(process.members()) for process in left)
     assert traces() == before
+
+
+def test_another_kernel_boots_and_does_esp_and_ah(
+    lab: Lab, kept_kernel: Path, own_state: StateFolder
+) -> None:
+    (cache_folder() / kept_kernel.name).symlink_to(kept_kernel)
+    engine, _ = ensure_engine(own_state, kernel="6.12")
+    assert isinstance(engine, EmbeddedEngine)
+    assert kernel_of(engine).startswith("6.12.")
+    with closing(docker.DockerClient(base_url=engine.base_url, timeout=600)) as client:
+        carry_over(lab.images[REFERENCE], lab.client, client)
+        states = client.containers.run(
+            lab.images[REFERENCE].tag,
+            entrypoint=["sh", "-ec", f"{PROBE.read_text()}\nip xfrm state"],
+            privileged=True,
+            network_mode="none",
+            remove=True,
+        )
+    assert all(f"proto {protocol} spi 0x00001000" in states.decode() for protocol in ("esp", "ah"))
+    with pytest.raises(UserError, match=r"stands on Linux 6\.12\.\d+, not 6\.1\."):
+        ensure_engine(own_state, kernel="6.1")
+
+
+def carry_over(image: BuiltImage, source: DockerClient, target: DockerClient) -> None:
+    """Give an image to another engine; that is quicker than building it there."""
+    target.images.load(source.images.get(image.tag).save(named=True))
 
 
 def processes(state: StateFolder) -> list[Process]:
