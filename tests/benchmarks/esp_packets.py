@@ -23,7 +23,7 @@ from conformance.ipsec.sad import SecurityAssociation, Selector
 from conformance.ipsec.spd import Spd, SpdEntry, Template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 ALICE, BOB = IPv4Address("192.0.2.1"), IPv4Address("192.0.2.2")
 NETWORKS = IPv4Network("10.1.0.0/16"), IPv4Network("10.2.0.0/16")
