@@ -32,6 +32,8 @@ class DropReason(StrEnum):
     """A NAT keepalive or an IKE message on the port of ESP in UDP (RFC 3948 2.2, 2.3)."""
     IN_COMPRESSION = "InStateCompError"
     """The payload does not decompress, or to more than a packet holds (RFC 3173 2.1)."""
+    IN_CONGESTION = "InCongestion"
+    """The tunnel met congestion that the inner packet's ends hear of by its loss (RFC 6040 4.2)."""
     IN_DUMMY = "InDummy"
     """Next header 59: a dummy packet, discarded without fault (RFC 4303 2.6)."""
     IN_SELECTOR = "InTmplMismatch"
