@@ -12,6 +12,8 @@ class DropReason(StrEnum):
     """No packet, or too short for the fields of ESP, AH or IPComp (RFC 4303 2)."""
     IN_FRAGMENT = "InFragment"
     """A fragment was offered for ESP or AH processing (RFC 4302 3.4.1, RFC 4303 3.4.1)."""
+    IN_REASSEMBLY = "InReassembly"
+    """A fragment overlaps another, or its packet would be too large (RFC 8200 4.5, RFC 5722)."""
     IN_NO_STATE = "InNoStates"
     """No SA has this SPI, destination and protocol (RFC 4303 3.4.2)."""
     IN_EXPIRED = "InStateExpired"

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Packet = Ipv4Packet | Ipv6Packet
-"""Both have source, destination, protocol, payload, ttl, tos, build, total_length, is_fragment."""
+"""Both have source, destination, protocol, payload, ttl, tos, build and total_length; of fragments
+also fragment_offset, more_fragments and is_fragment."""
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
