@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 HEADER_SIZE = 40
 """Octets of the fixed header (RFC 8200 3)."""
+MINIMUM_MTU = 1280
+"""What every link carries whole (RFC 8200 5)."""
 
 _HEADER = struct.Struct("!IHBB16s16s")
 _UNIT = 8

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Literal
 from conformance.ipsec.drops import DropReason, PacketDroppedError
 from conformance.ipsec.ecn import ECN_MASK, Egress, Ingress, entering, leaving
 from conformance.ipsec.ip import DONT_FRAGMENT, Ipv4Packet
+from conformance.ipsec.ip6 import MINIMUM_MTU
 
 if TYPE_CHECKING:
     from conformance.ipsec.packet import Packet
@@ -33,7 +34,7 @@ class TunnelHeader:
     """The policy of one SA's outer header; ValueError where a value outgrows its field."""
 
     df: Literal["copy", "set", "clear"] = "copy"
-    """RFC 4301 8.1; an IPv6 packet, which no router fragments, is copied as set, as by Linux."""
+    """RFC 4301 8.1; an IPv6 packet is copied as set where it may be told to shrink."""
     dscp: Literal["copy"] | int | Mapping[int, int] = "copy"
     """A map has the outer value of each inner one that is not copied (RFC 4301 4.4.2.1)."""
     dscp_received: Literal["discard", "overwrite"] = "discard"
@@ -75,7 +76,10 @@ class TunnelHeader:
         return entering(tos & ECN_MASK, self.ecn)
 
     def _flags(self, inner: Packet) -> int:
-        of_inner = inner.flags & DONT_FRAGMENT if isinstance(inner, Ipv4Packet) else DONT_FRAGMENT
+        if isinstance(inner, Ipv4Packet):
+            of_inner = inner.flags & DONT_FRAGMENT
+        else:  # RFC 4213 3.2.2; Linux sets it for the smaller ones too
+            of_inner = DONT_FRAGMENT if inner.total_length > MINIMUM_MTU else 0
         return {"copy": of_inner, "set": DONT_FRAGMENT, "clear": 0}[self.df]
 
     def _flow_label(self, inner: Packet) -> int:
