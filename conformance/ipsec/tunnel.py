@@ -26,10 +26,10 @@ def _enter_transport(sa: SecurityAssociation, packet: Packet, _: int) -> Packet:
     if (packet.source, packet.destination) != (sa.source, sa.destination) or packet.is_fragment:
         between = f"{packet.source} to {packet.destination}, fragment: {packet.is_fragment}"
         raise PacketDroppedError(DropReason.OUT_MODE, between)
-    return _behind_routing(packet) if isinstance(packet, Ipv6Packet) else packet
+    return behind_routing(packet) if isinstance(packet, Ipv6Packet) else packet
 
 
-def _behind_routing(packet: Ipv6Packet) -> Ipv6Packet:
+def behind_routing(packet: Ipv6Packet) -> Ipv6Packet:
     """Destination options behind a routing header are for the final host (RFC 4303 3.1.1)."""
     numbers = [header.number for header in packet.headers]
     if Protocol.ROUTING not in numbers:
