@@ -78,7 +78,7 @@ class TunnelHeader:
     def _flags(self, inner: Packet) -> int:
         if isinstance(inner, Ipv4Packet):
             of_inner = inner.flags & DONT_FRAGMENT
-        else:  # RFC 4213 3.2.2; Linux sets it for the smaller ones too
+        else:  # RFC 4213 3.2.2, as newer versions of Linux have it
             of_inner = DONT_FRAGMENT if inner.total_length > MINIMUM_MTU else 0
         return {"copy": of_inner, "set": DONT_FRAGMENT, "clear": 0}[self.df]
 
