@@ -59,12 +59,11 @@ def wire_size(
     not told.
     """
     bundle = bundled(sa)
-    outer = HEADER_SIZES[bundle.inner.source.version]
-    ahead = outer if header is None else header
+    ahead = HEADER_SIZES[bundle.inner.source.version] if header is None else header
     payload = inner_length - ahead
     for one in reversed(bundle.sas):
         if one.mode == "tunnel":
-            ahead, payload = outer, ahead + payload
+            ahead, payload = HEADER_SIZES[one.source.version], ahead + payload
         payload = _SIZES[one.protocol](one, payload)
     return ahead + payload + (UDP_SIZE if bundle.udp else 0)
 

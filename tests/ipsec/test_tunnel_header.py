@@ -13,12 +13,13 @@ from conformance.ipsec.ecn import CE, ECT_0, ECT_1, NOT_ECT, leaving
 from conformance.ipsec.ip import Ipv4Packet
 from conformance.ipsec.ip6 import Ipv6Packet
 from conformance.ipsec.packet import Packet, parse_packet
+from conformance.ipsec.protection import decapsulate, encapsulate
 from conformance.ipsec.sad import Selector
 from conformance.ipsec.selector import ANYWHERE_6
 from conformance.ipsec.tunnel_header import TunnelHeader
 
 if TYPE_CHECKING:
-    from conftest import MakePair, Pair
+    from conftest import MakePair, MakeSa, Pair
 
 FOUR = IPv4Address("192.0.2.1"), IPv4Address("192.0.2.2")
 SIX = IPv6Address("2001:db8::1"), IPv6Address("2001:db8::2")
@@ -229,3 +230,27 @@ def test_options_are_never_copied(make_pair: MakePair) -> None:
     outer = Ipv4Packet.parse(wire)
     assert (outer.options, outer.is_fragment, outer.identification) == (b"", False, 1)
     assert pair.received(wire) == packet
+
+
+@every_inner
+@pytest.mark.parametrize("middle", OUTER)
+@every_outer
+def test_tunnels_in_tunnels(outer: str, middle: str, inner: str, make_sa: MakeSa) -> None:
+    """Each header follows from the one inside it, and congestion comes all the way in."""
+    around, within = (
+        make_sa(
+            protocol=protocol,
+            replay=None,
+            tunnel_header=TunnelHeader(df="set", ttl="copy"),
+            **dict(zip(("source", "destination"), OUTER[version], strict=True)),
+        )
+        for protocol, version in ((51, outer), (50, middle))
+    )
+    packet = replace(INNER[inner], tos=0x2E << 2 | ECT_0)
+    carried = encapsulate(around, encapsulate(within, packet, 1, bytes(16)), 1, b"")
+    wire = parse_packet(carried.build())
+    assert (wire.tos, wire.ttl, wire.source) == (packet.tos, 9, OUTER[outer][0])
+    congested = replace(wire, tos=wire.tos | CE)
+    assert decapsulate(within, decapsulate(around, congested)) == replace(
+        packet, tos=0x2E << 2 | CE
+    )
