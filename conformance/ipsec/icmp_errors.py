@@ -79,7 +79,7 @@ class IcmpError:
 
     @property
     def length(self) -> int:
-        """The total length of the packet, by its own header."""
+        """The total length of the packet, by its own header; 0 where that is not quoted."""
         return _length_of(self.quoted)
 
 
@@ -136,7 +136,8 @@ def _may_be_told(packet: Packet, kind: ErrorKind) -> bool:
 
 
 def _length_of(quoted: bytes) -> int:
-    require(len(quoted) >= HEADER_SIZE, f"{len(quoted)} octets quoted")
+    if len(quoted) < HEADER_SIZE:
+        return 0
     if quoted[0] >> 4 == Protocol.IPV4:
         return int.from_bytes(quoted[2:4])
     return HEADER_SIZE_6 + int.from_bytes(quoted[4:6])
@@ -145,10 +146,11 @@ def _length_of(quoted: bytes) -> int:
 def _shortened(quoted: bytes) -> bytes:
     """The same with a length field of what is there."""
     length = min(_length_of(quoted), len(quoted))
+    require(length >= HEADER_SIZE, f"{len(quoted)} octets quoted")
     if quoted[0] >> 4 == Protocol.IPV4:
         size = 4 * (quoted[0] & 0xF)
+        require(HEADER_SIZE <= size <= length, f"{length} octets of an IPv4 header of {size}")
         header = quoted[:2] + length.to_bytes(2) + quoted[4:size]
-        require(len(header) == size >= HEADER_SIZE, f"{len(header)} octets of an IPv4 header")
         return with_checksum(header, 10) + quoted[size:length]
     require(length >= HEADER_SIZE_6, f"{length} octets of an IPv6 header")
     return quoted[:4] + (length - HEADER_SIZE_6).to_bytes(2) + quoted[6:length]

@@ -217,6 +217,7 @@ def test_every_truncation_of_the_quote(version: str) -> None:
 def test_noise_is_quoted_without_harm(noise: bytes, start: tuple[int, int]) -> None:
     for ends in (FOUR, SIX):
         read = error_of(carrying(bytes((*start, 0, 0, 0, 0, 5, 120)) + noise, *ends))
+        assert read is None or read.length >= 0
         assert read is None or read.about is None or read.about.build()
 
 

@@ -191,7 +191,14 @@ def test_other_packets_concern_no_sa(make_sa: MakeSa) -> None:
     for packet in (packet_of("4", 400), Ipv4Packet(*FOUR, 17, bytes(20)), packet_of("6", 400)):
         read = reported(packet.build(), "4" if isinstance(packet, Ipv4Packet) else "6")
         assert concerned(read, [sa, replace(sa, udp=UdpEncapsulation())]) is None
-    assert concerned(IcmpError(TOO_BIG, 4, 1300, b"E" * 30), [sa]) is None
+    short = IcmpError(TOO_BIG, 4, 1300, b"\x4f" * 30)
+    assert (short.about, concerned(short, [sa])) == (None, None)
+    nothing = IcmpError(TOO_BIG, 4, 1300, b"")
+    assert (nothing.about, concerned(nothing, [sa])) == (None, None)
+    assert not PathMtu(1500, version=4).learn(nothing, 0.0)
+    between = Ipv4Packet(sa.source, sa.destination, 17, sa.spi.to_bytes(4) * 5)
+    for one in (sa, replace(sa, udp=UdpEncapsulation())):
+        assert concerned(reported(between.build(), "4"), [one]) is None
 
 
 # What is done with packets.

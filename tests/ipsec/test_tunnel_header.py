@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conformance.ipsec.drops import DropReason
+from conformance.ipsec.drops import DropReason, PacketDroppedError
 from conformance.ipsec.ecn import CE, ECT_0, ECT_1, NOT_ECT, leaving
 from conformance.ipsec.ip import Ipv4Packet
 from conformance.ipsec.ip6 import Ipv6Packet
@@ -254,3 +254,14 @@ def test_tunnels_in_tunnels(outer: str, middle: str, inner: str, make_sa: MakeSa
     assert decapsulate(within, decapsulate(around, congested)) == replace(
         packet, tos=0x2E << 2 | CE
     )
+
+
+def test_transport_mode_gives_whole_extension_headers_back(make_sa: MakeSa) -> None:
+    """A peer may put anything behind ESP: options that end nowhere are no packet."""
+    ends = dict(zip(("source", "destination"), SIX, strict=True))
+    sa = make_sa(mode="transport", replay=None, **ends)
+    broken = Ipv6Packet(*SIX, 60, bytes.fromhex("fdff0104"))
+    carried = encapsulate(sa, broken, 1, bytes(16))
+    with pytest.raises(PacketDroppedError, match="extension headers") as caught:
+        decapsulate(sa, carried)
+    assert caught.value.reason is DropReason.IN_MODE
