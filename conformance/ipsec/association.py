@@ -12,6 +12,7 @@ from conformance.ipsec.lifetime import UNLIMITED, Lifetime, Usage
 from conformance.ipsec.replay import ReplayWindow
 from conformance.ipsec.selector import EVERYTHING, Selector
 from conformance.ipsec.transforms import ENCRYPTION, INTEGRITY
+from conformance.ipsec.tunnel_header import DEFAULT_HEADER, TunnelHeader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +75,8 @@ class SecurityAssociation:
     """Set where ESP travels in UDP (RFC 3948)."""
     tfc: int = 0
     """Octets up to which a tunnel's packets are padded, to hide their length (RFC 4303 2.7)."""
+    tunnel_header: TunnelHeader = DEFAULT_HEADER
+    """What a tunnel's outer header takes from the inner one, and gives it (RFC 4301 5.1.2)."""
     keyed_cipher: KeyedCipher = field(init=False, repr=False)
     """The cipher under its key, computed once; ESP's alone."""
     keyed_mac: KeyedMac = field(init=False, repr=False)

@@ -143,9 +143,14 @@ class Ipv4Packet:
         return HEADER_SIZE + len(self.options) + len(self.payload)
 
     @property
+    def more_fragments(self) -> bool:
+        """Whether another fragment follows."""
+        return bool(self.flags & MORE_FRAGMENTS)
+
+    @property
     def is_fragment(self) -> bool:
         """Whether this is a part of a larger packet (RFC 791 3.2)."""
-        return bool(self.fragment_offset or self.flags & MORE_FRAGMENTS)
+        return bool(self.fragment_offset or self.more_fragments)
 
 
 def with_checksum(data: bytes, at: int) -> bytes:

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
 from conformance.ipsec.ip import Ipv4Packet, MalformedPacketError, Protocol, require
+from conformance.ipsec.options import options_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -14,12 +15,15 @@ if TYPE_CHECKING:
     from conformance.ipsec.ip6 import ExtensionHeader, Ipv6Packet
     from conformance.ipsec.packet import Packet
 
-_END, _NO_OPERATION = 0, 1
-_IMMUTABLE = frozenset((_END, _NO_OPERATION, 2, 5, 6, 20, 21))
-"""IPv4 options that nobody changes (RFC 4302 A1); every other one counts as zeros."""
+_IMMUTABLE = frozenset((0x00, 0x01, 0x82, 0x85, 0x86, 0x94, 0x95))
+"""Types, copy bit and class included, of the IPv4 options that nobody changes (RFC 4302 A1).
+
+Every other one counts as zeros, whether the table has it or not (RFC 4302 3.3.3.1).
+"""
 _SOURCE_ROUTES = frozenset((0x83, 0x89))
 """Loose and strict source route (RFC 791 3.1)."""
-_OPTION_NUMBER = 0x1F
+_PREDICTABLE = frozenset((0, 2))
+"""Types of routing headers whose last form is known (RFC 4302 A2; RFC 6275 6.4 for type 2)."""
 _ROUTE_HEADER = 3
 _CHANGES_EN_ROUTE = 0x20
 _PAD_1 = 0
@@ -38,7 +42,7 @@ def covered(packet: Packet, *, sending: bool) -> bytes:
 
 
 def _covered_4(packet: Ipv4Packet, *, sending: bool) -> bytes:
-    options = list(_options(packet.options))
+    options = list(options_of(packet.options))
     still = replace(
         packet,
         destination=_last_hop(packet, options) if sending else packet.destination,
@@ -53,22 +57,8 @@ def _covered_4(packet: Ipv4Packet, *, sending: bool) -> bytes:
     return bytes(octets)
 
 
-def _options(octets: bytes) -> Iterator[bytes]:
-    """Every option whole, the padding behind the end of the list with it."""
-    while octets:
-        if octets[0] == _NO_OPERATION:
-            size = 1
-        elif octets[0] == _END:
-            size = len(octets)
-        else:
-            require(len(octets) > 1 and 1 < octets[1] <= len(octets), "IPv4 option's length")
-            size = octets[1]
-        yield octets[:size]
-        octets = octets[size:]
-
-
 def _without_mutable(option: bytes) -> bytes:
-    return option if option[0] & _OPTION_NUMBER in _IMMUTABLE else bytes(len(option))
+    return option if option[0] in _IMMUTABLE else bytes(len(option))
 
 
 def _last_hop(packet: Ipv4Packet, options: list[bytes]) -> IPv4Address:
@@ -126,13 +116,14 @@ def _as_received(packet: Ipv6Packet) -> Ipv6Packet:
 
     ::
 
-        | length | type 0 | segments left | 4 reserved | address 1 | address 2 | ...
+        | length | type | segments left | 4 reserved | address 1 | address 2 | ...
     """
     headers = list(packet.headers)
     for index, header in enumerate(headers):
         body = header.body
-        if header.number != Protocol.ROUTING or body[1] or not body[2]:
+        if header.number != Protocol.ROUTING or not body[2]:
             continue
+        require(body[1] in _PREDICTABLE, f"no telling how routing type {body[1]} will arrive")
         addresses = [body[at : at + _IPV6_SIZE] for at in range(7, len(body), _IPV6_SIZE)]
         left = body[2]
         if left > len(addresses) or len(addresses[-1]) != _IPV6_SIZE:

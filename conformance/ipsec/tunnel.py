@@ -13,9 +13,6 @@ from conformance.ipsec.packet import NUMBERS, PARSERS, Packet, empty_packet
 if TYPE_CHECKING:
     from conformance.ipsec.association import SecurityAssociation
 
-_ECN = 0b11
-_CONGESTED = 0b11
-
 
 def enter(sa: SecurityAssociation, packet: Packet, identification: int = 0) -> Packet:
     """The packet whose payload the SA is to protect: ``packet`` itself, or in a tunnel around it.
@@ -29,10 +26,10 @@ def _enter_transport(sa: SecurityAssociation, packet: Packet, _: int) -> Packet:
     if (packet.source, packet.destination) != (sa.source, sa.destination) or packet.is_fragment:
         between = f"{packet.source} to {packet.destination}, fragment: {packet.is_fragment}"
         raise PacketDroppedError(DropReason.OUT_MODE, between)
-    return _behind_routing(packet) if isinstance(packet, Ipv6Packet) else packet
+    return behind_routing(packet) if isinstance(packet, Ipv6Packet) else packet
 
 
-def _behind_routing(packet: Ipv6Packet) -> Ipv6Packet:
+def behind_routing(packet: Ipv6Packet) -> Ipv6Packet:
     """Destination options behind a routing header are for the final host (RFC 4303 3.1.1)."""
     numbers = [header.number for header in packet.headers]
     if Protocol.ROUTING not in numbers:
@@ -48,22 +45,24 @@ def _behind_routing(packet: Ipv6Packet) -> Ipv6Packet:
 
 def _enter_tunnel(sa: SecurityAssociation, inner: Packet, identification: int) -> Packet:
     number, payload = NUMBERS[type(inner)], inner.build()
-    # The traffic class is copied, the rest of the outer header is new (RFC 4301 5.1.2.1).
-    outer = replace(empty_packet(sa.source, sa.destination, number), payload=payload, tos=inner.tos)
+    outer = replace(empty_packet(sa.source, sa.destination, number), payload=payload)
     if isinstance(outer, Ipv4Packet):
-        return replace(outer, identification=identification)
-    return outer
+        outer = replace(outer, identification=identification)
+    return sa.tunnel_header.around(inner, outer)
 
 
 _ENTER = {"transport": _enter_transport, "tunnel": _enter_tunnel}
 
 
 def leave(sa: SecurityAssociation, packet: Packet) -> Packet:
-    """The packet that ``enter`` was given; drops with IN_MODE where there is no tunnel."""
-    return _LEAVE[sa.mode](packet)
+    """The packet that ``enter`` was given; drops with IN_MODE where there is no tunnel.
+
+    Drops with IN_CONGESTION where the tunnel met congestion of which its ends hear by a loss.
+    """
+    return _LEAVE[sa.mode](sa, packet)
 
 
-def _leave_transport(packet: Packet) -> Packet:
+def _leave_transport(_: SecurityAssociation, packet: Packet) -> Packet:
     if not isinstance(packet, Ipv6Packet):
         return packet
     try:
@@ -72,19 +71,14 @@ def _leave_transport(packet: Packet) -> Packet:
         raise PacketDroppedError(DropReason.IN_MODE, f"extension headers: {error}") from error
 
 
-def _leave_tunnel(outer: Packet) -> Packet:
+def _leave_tunnel(sa: SecurityAssociation, outer: Packet) -> Packet:
     if outer.protocol not in PARSERS:
         raise PacketDroppedError(DropReason.IN_MODE, f"next header {outer.protocol} in a tunnel")
     try:
         inner = PARSERS[outer.protocol](outer.payload)
     except MalformedPacketError as error:
         raise PacketDroppedError(DropReason.IN_MODE, f"inner packet: {error}") from error
-    return _congested(inner) if outer.tos & _ECN == _CONGESTED else inner
+    return sa.tunnel_header.off(outer, inner)
 
 
 _LEAVE = {"transport": _leave_transport, "tunnel": _leave_tunnel}
-
-
-def _congested(inner: Packet) -> Packet:
-    """Congestion that the tunnel met is told to ends that can hear it (RFC 4301 5.1.2.1)."""
-    return replace(inner, tos=inner.tos | _CONGESTED) if inner.tos & _ECN else inner

@@ -1,4 +1,7 @@
-"""ESP in UDP, and what NATs do to transport mode's checksums (RFC 3948)."""
+"""ESP in UDP over IPv4, and what NATs do to transport mode's checksums (RFC 3948).
+
+Over IPv6 RFC 3948 1 sees no obstacle and defines nothing; UDP's checksum would be due there.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from conformance.ipsec.drops import DropReason, PacketDroppedError
 from conformance.ipsec.ip import Ipv4Packet, Protocol, checksum
+from conformance.ipsec.packet import pseudo_header
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from ipaddress import IPv4Address
 
     from conformance.ipsec.association import UdpEncapsulation
@@ -23,10 +28,12 @@ KEEPALIVE = b"\xff"
 """A datagram that only keeps a NAT's mapping alive (RFC 3948 2.3)."""
 
 _HEADER = struct.Struct("!HHHH")
-_CHECKSUM_AT = {Protocol.TCP: 16, Protocol.UDP: 6}
+_CHECKSUM_AT: dict[int, int] = {Protocol.TCP: 16, Protocol.UDP: 6}
 """Where the checksum over a pseudo-header stands (RFC 9293 3.1, RFC 768)."""
 
 Kind = Literal["esp", "ike", "keepalive"]
+Repair = Literal["incremental", "recomputed", "omitted"]
+"""The three ways of RFC 3948 3.1.2 to have checksums fit the addresses that a NAT chose."""
 
 
 def kind_of(datagram: bytes) -> Kind:
@@ -78,28 +85,59 @@ def unwrap(packet: Ipv4Packet) -> Unwrapped:
     return Unwrapped(within, source_port, destination_port)
 
 
-def mend_checksum(packet: Ipv4Packet, udp: UdpEncapsulation) -> Ipv4Packet:
+def mend_checksum(
+    packet: Ipv4Packet, udp: UdpEncapsulation, repair: Repair = "incremental"
+) -> Ipv4Packet:
     """``packet`` with the checksum that its addresses as received want (RFC 3948 3.1.2).
 
-    It is changed by the difference alone (RFC 1624), so that a wrong one stays wrong.
+    Changed by the difference alone (RFC 1624) a wrong one stays wrong, which is why it is the
+    default; the other ways need no NAT-OA, and trust the ICV.
     """
-    at = _CHECKSUM_AT.get(Protocol(packet.protocol)) if packet.protocol in _CHECKSUM_AT else None
-    if at is None or packet.fragment_offset or len(packet.payload) < at + 2:
+    at = _CHECKSUM_AT.get(packet.protocol)
+    if at is None or packet.is_fragment or len(packet.payload) < at + 2:
         return packet
     sent = packet.payload[at : at + 2]
     if packet.protocol == Protocol.UDP and sent == bytes(2):  # the sender computed none
         return packet
-    pairs = (
-        (udp.original_source or packet.source, packet.source),
-        (udp.original_destination or packet.destination, packet.destination),
-    )
-    mended = sent
-    for original, received in pairs:
-        mended = _replaced(mended, original, received)
-    if packet.protocol == Protocol.UDP and mended == bytes(2):
-        mended = b"\xff\xff"
+    mended = _REPAIRS[repair](packet, udp, at)
     payload = packet.payload[:at] + mended + packet.payload[at + 2 :]
     return replace(packet, payload=payload)
+
+
+def _changed(packet: Ipv4Packet, udp: UdpEncapsulation, at: int) -> bytes:
+    mended = packet.payload[at : at + 2]
+    for original, received in (
+        (udp.original_source or packet.source, packet.source),
+        (udp.original_destination or packet.destination, packet.destination),
+    ):
+        mended = _replaced(mended, original, received)
+    return _not_none(packet, mended)
+
+
+def _computed(packet: Ipv4Packet, _: UdpEncapsulation, at: int) -> bytes:
+    payload = packet.payload
+    if packet.protocol == Protocol.UDP:
+        payload = payload[: int.from_bytes(payload[4:6])]
+    pseudo = pseudo_header(packet.source, packet.destination, packet.protocol, len(payload))
+    summed = payload[:at] + bytes(2) + payload[at + 2 :]
+    return _not_none(packet, checksum(pseudo + summed).to_bytes(2))
+
+
+def _omitted(packet: Ipv4Packet, udp: UdpEncapsulation, at: int) -> bytes:
+    """TCP has no way to say that there is none."""
+    return bytes(2) if packet.protocol == Protocol.UDP else _computed(packet, udp, at)
+
+
+def _not_none(packet: Ipv4Packet, mended: bytes) -> bytes:
+    """Zero would say that UDP has no checksum (RFC 768)."""
+    return b"\xff\xff" if packet.protocol == Protocol.UDP and mended == bytes(2) else mended
+
+
+_REPAIRS: dict[Repair, Callable[[Ipv4Packet, UdpEncapsulation, int], bytes]] = {
+    "incremental": _changed,
+    "recomputed": _computed,
+    "omitted": _omitted,
+}
 
 
 def _replaced(sent: bytes, original: IPv4Address, received: IPv4Address) -> bytes:

@@ -66,7 +66,7 @@ class Pinger:
         send(Ipv4Packet(*ends, Protocol.ICMP, echo.build()))
         return reply
 
-    def receive(self, packet: Packet, own: IPv4Address) -> Ipv4Packet | None:
+    def receive(self, packet: Packet, own: IPv4Address) -> Packet | None:
         """Take an inner packet; the reply to send where it is an echo request to ``own``."""
         echo = echo_of(packet)
         if echo is None or packet.destination != own:

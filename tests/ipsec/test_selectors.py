@@ -74,14 +74,13 @@ NOT_ECT, ECT, CE = 0b00, 0b10, 0b11
         (NOT_ECT, NOT_ECT, NOT_ECT),
         (ECT, ECT, ECT),
         (ECT, CE, CE),
-        (NOT_ECT, CE, NOT_ECT),
         (CE, NOT_ECT, CE),
     ],
 )
 def test_congestion_leaves_the_tunnel(
     inner: int, outer: int, arrived: int, make_pair: MakePair
 ) -> None:
-    """RFC 4301 5.1.2.1: CE is told to ends that said they hear it; DSCP stays the inner one."""
+    """RFC 6040 4.2: CE is told to ends that said they hear it; DSCP stays the inner one."""
     pair, dscp = make_pair({}), 0xB8
     sent = Ipv4Packet.parse(pair.wire(replace(TCP, tos=dscp | inner)))
     assert sent.tos == dscp | inner

@@ -143,6 +143,41 @@ def test_checksums_are_mended(
     )
 
 
+@pytest.mark.parametrize("kind", [TCP, UDP])
+@given(st.binary(max_size=60), ADDRESSES)
+def test_checksums_are_recomputed(
+    kind: type[TCP | UDP], payload: bytes, addresses: tuple[IPv4Address, ...]
+) -> None:
+    """RFC 3948 3.1.2, the second way: without NAT-OA, to the octet what scapy computes."""
+    source, destination, *seen = addresses
+    sent = datagram_of(kind, payload, source, destination)
+    assume(kind is TCP or sent.payload[6:8] != bytes(2))
+    translated = replace(sent, source=seen[0], destination=seen[1])
+    mended = mend_checksum(translated, UdpEncapsulation(), "recomputed")
+    assert mended.payload == datagram_of(kind, payload, *seen).payload
+
+
+def test_checksums_are_omitted() -> None:
+    """RFC 3948 3.1.2, the third way: zero in UDP; in TCP, which cannot, the second."""
+    for kind, expected in ((UDP, bytes(2)), (TCP, None)):
+        sent = datagram_of(kind, b"data", PRIVATE, BOB)
+        whole = datagram_of(kind, b"data", OUTSIDE, BOB)
+        mended = mend_checksum(replace(sent, source=OUTSIDE), UdpEncapsulation(), "omitted")
+        at = 6 if kind is UDP else 16
+        assert mended.payload[at : at + 2] == (expected or whole.payload[at : at + 2])
+        assert mended.payload[:at] + mended.payload[at + 2 :] == (
+            whole.payload[:at] + whole.payload[at + 2 :]
+        )
+
+
+def test_udp_says_how_long_it_is() -> None:
+    """What stands behind its length is no part of it, and of no checksum (RFC 768)."""
+    sent = datagram_of(UDP, b"data", PRIVATE, BOB)
+    longer = replace(sent, source=OUTSIDE, payload=sent.payload + b"behind")
+    mended = mend_checksum(longer, UdpEncapsulation(), "recomputed")
+    assert mended.payload == datagram_of(UDP, b"data", OUTSIDE, BOB).payload + b"behind"
+
+
 def test_a_checksum_of_zero_is_written_as_ones() -> None:
     """RFC 768: zero says that there is no checksum; the NAT's address is chosen to make it so."""
     sent = datagram_of(UDP, b"data", PRIVATE, BOB)
@@ -167,13 +202,15 @@ UNTOUCHED = {
     "no checksum": Ipv4Packet(OUTSIDE, BOB, 17, bytes(8)),
     "too short": Ipv4Packet(OUTSIDE, BOB, 6, bytes(range(17))),
     "another protocol": Ipv4Packet(OUTSIDE, BOB, 1, bytes(range(40))),
+    "a first fragment": Ipv4Packet(OUTSIDE, BOB, 6, bytes(range(40)), flags=1),
     "a later fragment": Ipv4Packet(OUTSIDE, BOB, 6, bytes(range(40)), fragment_offset=3),
 }
 
 
+@pytest.mark.parametrize("repair", ["incremental", "recomputed", "omitted"])
 @pytest.mark.parametrize("packet", UNTOUCHED.values(), ids=UNTOUCHED)
-def test_what_has_no_checksum_is_left_alone(packet: Ipv4Packet) -> None:
-    assert mend_checksum(packet, UdpEncapsulation(original_source=PRIVATE)) == packet
+def test_what_has_no_checksum_is_left_alone(packet: Ipv4Packet, repair: Any) -> None:
+    assert mend_checksum(packet, UdpEncapsulation(original_source=PRIVATE), repair) == packet
 
 
 @pytest.mark.covers("natt:nat-oa", by="self")

@@ -1,0 +1,47 @@
+"""What first fragments tell of those that follow without ports (RFC 4301 7.3, 7.4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from conformance.ipsec.fragments import FragmentKey, key_of
+
+if TYPE_CHECKING:
+    from conformance.ipsec.packet import Packet
+
+
+class Ports(NamedTuple):
+    """What a policy is chosen by and a later fragment does not show."""
+
+    protocol: int
+    """The next layer protocol, which an IPv6 fragment may not show either."""
+    source: int
+    """The source port; the type of ICMP or of a mobility header."""
+    destination: int
+    """The destination port; the code of ICMP."""
+
+
+class StatefulFragments:
+    """The ports of packets whose first fragment has passed; of the newest, for a while."""
+
+    def __init__(self, limit: int = 1024, seconds: float = 60.0) -> None:
+        self._limit = limit
+        self._seconds = seconds
+        self._known: dict[FragmentKey, tuple[Ports, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def remember(self, packet: Packet, ports: Ports, now: float) -> None:
+        """Note what a first fragment showed; any other packet leaves nothing behind."""
+        if packet.fragment_offset or not packet.more_fragments:
+            return
+        self._known.pop(key_of(packet), None)
+        self._known[key_of(packet)] = (ports, now)
+        if len(self._known) > self._limit:
+            del self._known[next(iter(self._known))]
+
+    def ports_of(self, fragment: Packet, now: float) -> Ports | None:
+        """What the first fragment of this one's packet showed; None where none has passed."""
+        ports, then = self._known.get(key_of(fragment), (None, 0.0))
+        return ports if now - then < self._seconds else None
