@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.ipsec.flow_header import Identifications, head_of
 from conformance.ipsec.ip import Ipv4Packet, Protocol
+from conformance.ipsec.ip6 import MINIMUM_MTU
 from conformance.ipsec.transforms import ENCRYPTION, INTEGRITY
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def is_regular(packet: Packet) -> bool:
 
 def serves(sa: SecurityAssociation) -> bool:
     """Whether there is a short way through this SA: ESP in tunnel mode, nothing hidden."""
-    return sa.protocol == Protocol.ESP and sa.mode == "tunnel" and not sa.tfc
+    plain = not sa.tfc and sa.tunnel_header.dscp_received == "discard"
+    return sa.protocol == Protocol.ESP and sa.mode == "tunnel" and plain
 
 
 class _Shape(NamedTuple):
@@ -102,6 +104,8 @@ def outbound(
     trailers = _trailers(max(cipher.block_size, _ALIGNMENT), number)
     alignment = len(trailers)
     head_for, start = head_of(sa, first_packet, identifications)
+    sizes = _sizes_like(len(first_packet), largest, sa.source.version, first_packet[0] >> 4)
+    smallest, largest = sizes.start, sizes.stop - 1
     associated = slice(start, start + _HEADER)
     spi = sa.spi.to_bytes(4)
 
@@ -112,7 +116,7 @@ def outbound(
         carried, packets = usage.bytes + size, usage.packets + 1
         if limited and not (carried < most_bytes and packets < most_packets and now < end):
             return None
-        if size > largest or sequence > last:
+        if not smallest <= size <= largest or sequence > last:
             return None
         plain = octets + trailers[size % alignment]
         iv = sequence.to_bytes(iv_size) if counts else random(iv_size)
@@ -139,6 +143,15 @@ def _limits(sa: SecurityAssociation) -> tuple[float, float, float]:
         min((one.packets for one in ahead if one.packets is not None), default=inf),
         sa.usage.since + seconds,
     )
+
+
+def _sizes_like(size: int, largest: int, outer: int, inner: int) -> range:
+    """Sizes of packets around which the outer header is the same: its DF may follow from them."""
+    if (outer, inner) != (4, 6):
+        return range(largest + 1)
+    if size > MINIMUM_MTU:
+        return range(MINIMUM_MTU + 1, largest + 1)
+    return range(min(largest, MINIMUM_MTU) + 1)
 
 
 _UNLIMITED = (inf, inf, inf)
