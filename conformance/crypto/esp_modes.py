@@ -5,6 +5,8 @@ RFC 2410 (NULL), RFC 3686 (CTR), RFC 4106 (GCM), RFC 4309 (CCM), RFC 4543 (GMAC)
 
 from __future__ import annotations
 
+import hmac
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -14,6 +16,8 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from conformance.crypto.keyed import KeyedCipher
 
 _FIRST_BLOCK = (1).to_bytes(4)
 _FULL_TAG = 16
@@ -34,10 +38,8 @@ class EspModeRow(NamedTuple):
     iv_size: int
     icv_size: int
     """0 where the transform has no integrity of its own."""
-    seal: Callable[[bytes, bytes, bytes, bytes], bytes]
-    """(key | salt, iv, plaintext, associated data) -> ciphertext | ICV."""
-    open: Callable[[bytes, bytes, bytes, bytes], bytes | None]
-    """(key | salt, iv, ciphertext | ICV, associated data) -> plaintext; None for a bad ICV."""
+    keyed: Callable[[bytes], KeyedCipher]
+    """Key | salt to the transform under them."""
     title: str
     """The name of the transform, as transcripts show it."""
     source: str
@@ -45,104 +47,123 @@ class EspModeRow(NamedTuple):
     block_size: int = 1
 
 
-class Nonce(NamedTuple):
-    """Keying material taken apart, and the nonce made of salt and IV."""
-
-    key: bytes
-    nonce: bytes
-
-    @classmethod
-    def of(cls, material: bytes, iv: bytes, salt_size: int) -> Nonce:
-        """The salt is the end of the material (RFC 4106 8.1, RFC 4309 7.1, RFC 3686 5.1)."""
-        at = len(material) - salt_size
-        return cls(material[:at], material[at:] + iv)
+def split_salt(material: bytes, size: int) -> tuple[bytes, bytes]:
+    """Key and salt, which is the end of the material (RFC 3686 5.1, RFC 4106 8.1, RFC 4309 7.1)."""
+    at = len(material) - size
+    return material[:at], material[at:]
 
 
-def _ctr(material: bytes, iv: bytes, data: bytes, _: bytes) -> bytes:
-    """The same both ways; the block counter begins at 1 (RFC 3686 4)."""
-    key, nonce = Nonce.of(material, iv, 4)
-    encryptor = Cipher(AES(key), modes.CTR(nonce + _FIRST_BLOCK)).encryptor()
-    return encryptor.update(data) + encryptor.finalize()
+class _Null:
+    """RFC 2410."""
+
+    def __init__(self, _: bytes) -> None:
+        pass
+
+    def encrypt(self, _iv: bytes, plain: bytes, _aad: bytes) -> bytes:
+        return plain
+
+    def decrypt(self, _iv: bytes, sealed: bytes, _aad: bytes) -> bytes:
+        return sealed
 
 
-def _seal_gcm(icv_size: int) -> Callable[[bytes, bytes, bytes, bytes], bytes]:
-    def seal(material: bytes, iv: bytes, plain: bytes, aad: bytes) -> bytes:
-        key, nonce = Nonce.of(material, iv, 4)
-        return AESGCM(key).encrypt(nonce, plain, aad)[: len(plain) + icv_size]
+class _Ctr:
+    """AES in counter mode, the same both ways."""
 
-    return seal
+    def __init__(self, material: bytes) -> None:
+        key, self._salt = split_salt(material, 4)
+        self._algorithm = AES(key)
+
+    def encrypt(self, iv: bytes, plain: bytes, _aad: bytes) -> bytes:
+        # The block counter begins at 1 (RFC 3686 4).
+        mode = modes.CTR(self._salt + iv + _FIRST_BLOCK)
+        encryptor = Cipher(self._algorithm, mode).encryptor()
+        return encryptor.update(plain) + encryptor.finalize()
+
+    def decrypt(self, iv: bytes, sealed: bytes, aad: bytes) -> bytes:
+        return self.encrypt(iv, sealed, aad)
 
 
-def _open_gcm(icv_size: int) -> Callable[[bytes, bytes, bytes, bytes], bytes | None]:
-    def open_(material: bytes, iv: bytes, sealed: bytes, aad: bytes) -> bytes | None:
-        key, nonce = Nonce.of(material, iv, 4)
-        at = len(sealed) - icv_size
-        mode = modes.GCM(nonce, sealed[at:], min_tag_length=icv_size)
-        decryptor = Cipher(AES(key), mode).decryptor()
-        decryptor.authenticate_additional_data(aad)
+class _Gcm:
+    """AES-GCM, its tag truncated to 8, 12 or 16 octets (RFC 4106 6)."""
+
+    def __init__(self, icv_size: int, material: bytes) -> None:
+        key, self._salt = split_salt(material, 4)
+        self._gcm = AESGCM(key)
+        self._icv_size = icv_size
+
+    def encrypt(self, iv: bytes, plain: bytes, aad: bytes) -> bytes:
+        return self._gcm.encrypt(self._salt + iv, plain, aad)[: len(plain) + self._icv_size]
+
+    def decrypt(self, iv: bytes, sealed: bytes, aad: bytes) -> bytes | None:
+        if self._icv_size < _FULL_TAG:
+            return self._decrypt_truncated(iv, sealed, aad)
         try:
-            return decryptor.update(sealed[:at]) + decryptor.finalize()
+            return self._gcm.decrypt(self._salt + iv, sealed, aad)
         except InvalidTag:
             return None
 
-    return open_
+    def _decrypt_truncated(self, iv: bytes, sealed: bytes, aad: bytes) -> bytes | None:
+        # GCM encrypts in counter mode: the ciphertext encrypted again is the plaintext. The
+        # library's decryption takes whole tags only, its slower interface from four octets on.
+        size = len(sealed) - self._icv_size
+        plain = self._gcm.encrypt(self._salt + iv, sealed[:size], None)[:size]
+        return plain if hmac.compare_digest(self.encrypt(iv, plain, aad), sealed) else None
 
 
-def _seal_ccm(icv_size: int) -> Callable[[bytes, bytes, bytes, bytes], bytes]:
-    def seal(material: bytes, iv: bytes, plain: bytes, aad: bytes) -> bytes:
-        key, nonce = Nonce.of(material, iv, 3)
-        return AESCCM(key, icv_size).encrypt(nonce, plain, aad)
+class _Ccm:
+    """AES-CCM with a tag of 8, 12 or 16 octets."""
 
-    return seal
+    def __init__(self, icv_size: int, material: bytes) -> None:
+        key, self._salt = split_salt(material, 3)
+        self._ccm = AESCCM(key, icv_size)
 
+    def encrypt(self, iv: bytes, plain: bytes, aad: bytes) -> bytes:
+        return self._ccm.encrypt(self._salt + iv, plain, aad)
 
-def _open_ccm(icv_size: int) -> Callable[[bytes, bytes, bytes, bytes], bytes | None]:
-    def open_(material: bytes, iv: bytes, sealed: bytes, aad: bytes) -> bytes | None:
-        key, nonce = Nonce.of(material, iv, 3)
+    def decrypt(self, iv: bytes, sealed: bytes, aad: bytes) -> bytes | None:
         try:
-            return AESCCM(key, icv_size).decrypt(nonce, sealed, aad)
+            return self._ccm.decrypt(self._salt + iv, sealed, aad)
         except InvalidTag:
             return None
 
-    return open_
+
+def aes_gmac(material: bytes) -> Callable[[bytes, bytes], bytes]:
+    """Key | salt to (iv, data) -> the 16 octets of the MAC (RFC 4543 2)."""
+    key, salt = split_salt(material, 4)
+    gcm = AESGCM(key)
+    return lambda iv, data: gcm.encrypt(salt + iv, b"", data)
 
 
-def aes_gmac(material: bytes, iv: bytes, data: bytes) -> bytes:
-    """The 16 octets of the MAC; material is the key and 4 octets of salt (RFC 4543 2)."""
-    key, nonce = Nonce.of(material, iv, 4)
-    return AESGCM(key).encrypt(nonce, b"", data)
+class _Gmac:
+    """Integrity alone, in the shape of a combined mode."""
 
+    def __init__(self, material: bytes) -> None:
+        self._mac = aes_gmac(material)
 
-def _seal_gmac(material: bytes, iv: bytes, plain: bytes, aad: bytes) -> bytes:
-    # The IV is authenticated, as Figure 4 of RFC 4543 and all who speak GMAC have it.
-    return plain + aes_gmac(material, iv, aad + iv + plain)
+    def encrypt(self, iv: bytes, plain: bytes, aad: bytes) -> bytes:
+        # The IV is authenticated, as Figure 4 of RFC 4543 and all who speak GMAC have it.
+        return plain + self._mac(iv, aad + iv + plain)
 
-
-def _open_gmac(material: bytes, iv: bytes, sealed: bytes, aad: bytes) -> bytes | None:
-    plain = sealed[: len(sealed) - _FULL_TAG]
-    opened = _open_gcm(_FULL_TAG)(material, iv, sealed[len(plain) :], aad + iv + plain)
-    return None if opened is None else plain
-
-
-def _same(_key: bytes, _iv: bytes, data: bytes, _aad: bytes) -> bytes:
-    return data
+    def decrypt(self, iv: bytes, sealed: bytes, aad: bytes) -> bytes | None:
+        plain = sealed[: len(sealed) - _FULL_TAG]
+        return plain if hmac.compare_digest(self.encrypt(iv, plain, aad), sealed) else None
 
 
 def _rows() -> Iterator[EspModeRow]:
-    yield EspModeRow("null", 11, None, 0, 0, 0, 0, _same, _same, "NULL", "RFC 2410")
+    yield EspModeRow("null", 11, None, 0, 0, 0, 0, _Null, "NULL", "RFC 2410")
     # fmt: off
     for bits in (128, 192, 256):
         aes, key = f"aes{bits}", bits // 8
-        #                name       id  bits  key    salt iv icv seal  open
-        yield EspModeRow(f"{aes}ctr", 13, bits, key + 4, 4, 8, 0, _ctr, _ctr, "AES-CTR", "RFC 3686")
+        #                name       id  bits  key    salt iv icv keyed
+        yield EspModeRow(f"{aes}ctr", 13, bits, key + 4, 4, 8, 0, _Ctr, "AES-CTR", "RFC 3686")
         for esp_id, icv in ((14, 8), (15, 12), (16, 16)):
             yield EspModeRow(f"{aes}ccm{icv}", esp_id, bits, key + 3, 3, 8, icv,
-                             _seal_ccm(icv), _open_ccm(icv), f"AES-CCM-{icv}", "RFC 4309")
+                             partial(_Ccm, icv), f"AES-CCM-{icv}", "RFC 4309")
         for esp_id, icv in ((18, 8), (19, 12), (20, 16)):
             yield EspModeRow(f"{aes}gcm{icv}", esp_id, bits, key + 4, 4, 8, icv,
-                             _seal_gcm(icv), _open_gcm(icv), f"AES-GCM-{icv}", "RFC 4106")
+                             partial(_Gcm, icv), f"AES-GCM-{icv}", "RFC 4106")
         yield EspModeRow(f"{aes}gmac", 23, bits, key + 4, 4, 8, _FULL_TAG,
-                         _seal_gmac, _open_gmac, "AES-GMAC", "RFC 4543")
+                         _Gmac, "AES-GMAC", "RFC 4543")
     # fmt: on
 
 

@@ -10,15 +10,19 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING, NamedTuple
 
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.cmac import CMAC
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from conformance.crypto.esp_modes import aes_gmac
+from conformance.crypto.keyed import KeyedMac
 from conformance.crypto.xcbc import aes_xcbc_mac
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    Mac = Callable[[bytes], bytes]
 
 _GMAC_IV = 8
 
@@ -33,43 +37,62 @@ class MacRow(NamedTuple):
     key_size: int
     """Of the keying material; GMAC's salt is the last four octets of it."""
     icv_size: int
-    compute: Callable[[bytes, bytes], bytes]
-    """(key, iv | data) -> the whole MAC, before it is truncated to icv_size."""
+    prepare: Callable[[bytes], Mac]
+    """A key to the MAC under it, before it is truncated to icv_size."""
+    source: str
+    """The RFC that defines its use in ESP and AH."""
+    salt_size: int = 0
     iv_size: int = 0
     """Octets ahead of the data that must never repeat under a key; only AH has room for them."""
 
-
-def _hmac(name: str) -> Callable[[bytes, bytes], bytes]:
-    return lambda key, data: hmac.digest(key, data, name)
-
-
-def _gmac(key: bytes, data: bytes) -> bytes:
-    return aes_gmac(key, data[:_GMAC_IV], data[_GMAC_IV:])
+    def keyed(self, key: bytes) -> KeyedMac:
+        """The algorithm under a key of key_size octets."""
+        return KeyedMac(self.prepare(key), self.icv_size)
 
 
-def _aes_cmac(key: bytes, data: bytes) -> bytes:
-    mac = CMAC(AES(key))
-    mac.update(data)
-    return mac.finalize()
+def _hmac(algorithm: hashes.HashAlgorithm) -> Callable[[bytes], Mac]:
+    return lambda key: _copying(HMAC(key, algorithm))
+
+
+def _aes_cmac(key: bytes) -> Mac:
+    return _copying(CMAC(AES(key)))
+
+
+def _copying(keyed: HMAC | CMAC) -> Mac:
+    def mac(data: bytes) -> bytes:
+        copy = keyed.copy()
+        copy.update(data)
+        return copy.finalize()
+
+    return mac
+
+
+def _hmac_ripemd160(key: bytes) -> Mac:
+    return lambda data: hmac.digest(key, data, "ripemd160")
+
+
+def _gmac(key: bytes) -> Mac:
+    mac = aes_gmac(key)
+    return lambda data: mac(data[:_GMAC_IV], data[_GMAC_IV:])
 
 
 # AES-CMAC has no number for IKEv1; 250 is Libreswan's private one.
 # fmt: off
 _ROWS = (
-    #      name       id  key  icv  compute
-    MacRow("md5",       1,  16,  12, _hmac("md5")),
-    MacRow("sha1",      2,  20,  12, _hmac("sha1")),
-    MacRow("sha256",    5,  32,  16, _hmac("sha256")),
-    MacRow("sha384",    6,  48,  24, _hmac("sha384")),
-    MacRow("sha512",    7,  64,  32, _hmac("sha512")),
-    MacRow("ripemd160", 8,  20,  12, _hmac("ripemd160")),
-    MacRow("aesxcbc",   9,  16,  12, aes_xcbc_mac),
-    MacRow("aescmac", 250,  16,  12, _aes_cmac),
+    #      name       id  key  icv  prepare                 source
+    MacRow("md5",       1,  16,  12, _hmac(hashes.MD5()),    "RFC 2403"),
+    MacRow("sha1",      2,  20,  12, _hmac(hashes.SHA1()),   "RFC 2404"),
+    MacRow("sha256",    5,  32,  16, _hmac(hashes.SHA256()), "RFC 4868"),
+    MacRow("sha384",    6,  48,  24, _hmac(hashes.SHA384()), "RFC 4868"),
+    MacRow("sha512",    7,  64,  32, _hmac(hashes.SHA512()), "RFC 4868"),
+    MacRow("ripemd160", 8,  20,  12, _hmac_ripemd160,        "RFC 2857"),
+    MacRow("aesxcbc",   9,  16,  12, aes_xcbc_mac,           "RFC 3566"),
+    MacRow("aescmac", 250,  16,  12, _aes_cmac,              "RFC 4494"),
 )
 _AH_ROWS = (
-    MacRow("aes128gmac", 11, 20,  16, _gmac, iv_size=_GMAC_IV),
-    MacRow("aes192gmac", 12, 28,  16, _gmac, iv_size=_GMAC_IV),
-    MacRow("aes256gmac", 13, 36,  16, _gmac, iv_size=_GMAC_IV),
+    MacRow("aes128gmac", 11, 20, 16, _gmac, "RFC 4543", salt_size=4, iv_size=_GMAC_IV),
+    MacRow("aes192gmac", 12, 28, 16, _gmac, "RFC 4543", salt_size=4, iv_size=_GMAC_IV),
+    MacRow("aes256gmac", 13, 36, 16, _gmac, "RFC 4543", salt_size=4, iv_size=_GMAC_IV),
 )
 # fmt: on
 
@@ -81,14 +104,3 @@ MACS = {row.name: row for row in _ROWS if row.name not in _ABSENT}
 
 AH_MACS = MACS | {row.name: row for row in _AH_ROWS}
 """Every integrity algorithm of AH, those with an IV too, for which ESP has no room."""
-
-
-def compute_icv(name: str, key: bytes, data: bytes) -> bytes:
-    """The ICV over data (GMAC: IV and data), icv_size octets long; KeyError for an unknown name."""
-    row = AH_MACS[name]
-    return row.compute(key, data)[: row.icv_size]
-
-
-def verify_icv(name: str, key: bytes, data: bytes, icv: bytes) -> bool:
-    """Whether icv is the one over data, compared in constant time."""
-    return hmac.compare_digest(compute_icv(name, key, data), icv)

@@ -49,7 +49,7 @@ def protect(sa: SecurityAssociation, packet: Packet, sequence: int, iv: bytes) -
 
     # Of GMAC's authentication data only the ICV counts as zeros (RFC 4543 4, Figure 5).
     data = covered(carrying(bytes(mac.icv_size)), sending=True)
-    icv = mac.compute(sa.integrity_key, iv + data + extended(sa, sequence))
+    icv = sa.keyed_mac.compute(iv + data + extended(sa, sequence))
     return carrying(icv)
 
 
@@ -71,7 +71,7 @@ def authenticate(sa: SecurityAssociation, packet: Packet, sequence: int) -> byte
     except MalformedPacketError as error:
         raise PacketDroppedError(DropReason.IN_HEADER, str(error)) from error
     iv = payload[_HEADER.size : start]
-    if not mac.verify(sa.integrity_key, iv + data + extended(sa, sequence), payload[at]):
+    if not sa.keyed_mac.verify(iv + data + extended(sa, sequence), payload[at]):
         raise PacketDroppedError(DropReason.IN_INTEGRITY, f"{mac.icv_size} octets of ICV")
     return payload[:1] + payload[end:]
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conformance.ipsec.packet import Address, Packet
+    from conformance.ipsec.transforms import KeyedCipher, KeyedMac
 
 Direction = Literal["in", "out"]
 Mode = Literal["tunnel", "transport"]
@@ -99,6 +100,10 @@ class SecurityAssociation:
     """Set where ESP travels in UDP (RFC 3948)."""
     tfc: int = 0
     """Octets up to which a tunnel's packets are padded, to hide their length (RFC 4303 2.7)."""
+    keyed_cipher: KeyedCipher = field(init=False, repr=False)
+    """The cipher under its key, computed once; ESP's alone."""
+    keyed_mac: KeyedMac = field(init=False, repr=False)
+    """The integrity algorithm under its key, computed once."""
 
     def __post_init__(self) -> None:
         if self.mode not in ("tunnel", "transport"):
@@ -108,6 +113,10 @@ class SecurityAssociation:
         if self.protocol not in _CHECKS:
             raise ValueError(f"an SA of protocol {self.protocol}")
         _CHECKS[self.protocol](self)
+        cipher = ENCRYPTION.get(self.cipher, ENCRYPTION["null"])
+        object.__setattr__(self, "keyed_cipher", cipher.keyed(self.encryption_key))
+        keyed_mac = INTEGRITY[self.integrity].keyed(self.integrity_key)
+        object.__setattr__(self, "keyed_mac", keyed_mac)
 
     @property
     def expired(self) -> bool:

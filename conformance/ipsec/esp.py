@@ -49,10 +49,9 @@ def seal(
 
 def seal_padded(sa: SecurityAssociation, padded: bytes, sequence: int, iv: bytes) -> bytes:
     """The ESP payload around any whole blocks: ``seal`` without the trailer."""
-    cipher, mac = ENCRYPTION[sa.cipher], INTEGRITY[sa.integrity]
-    sealed = cipher.encrypt(sa.encryption_key, iv, padded, _associated(sa, sequence))
+    sealed = sa.keyed_cipher.encrypt(iv, padded, _associated(sa, sequence))
     covered = _HEADER.pack(sa.spi, sequence & 0xFFFFFFFF) + iv + sealed
-    return covered + mac.compute(sa.integrity_key, covered + extended(sa, sequence))
+    return covered + sa.keyed_mac.compute(covered + extended(sa, sequence))
 
 
 def authenticate(sa: SecurityAssociation, packet: Packet, sequence: int) -> bytes:
@@ -67,10 +66,10 @@ def authenticate(sa: SecurityAssociation, packet: Packet, sequence: int) -> byte
     if encrypted < _TRAILER_SIZE or encrypted % cipher.block_size:
         raise PacketDroppedError(DropReason.IN_LENGTH, f"{encrypted} octets of ciphertext")
     icv = payload[len(covered) :]
-    held = mac.verify(sa.integrity_key, covered + extended(sa, sequence), icv)
+    held = sa.keyed_mac.verify(covered + extended(sa, sequence), icv)
     iv, sealed = covered[_HEADER.size : body], covered[body:]
     associated = _associated(sa, sequence)
-    padded = cipher.decrypt(sa.encryption_key, iv, sealed, associated) if held else None
+    padded = sa.keyed_cipher.decrypt(iv, sealed, associated) if held else None
     if padded is None:
         size = mac.icv_size or cipher.icv_size
         raise PacketDroppedError(DropReason.IN_INTEGRITY, f"{size} octets of ICV")

@@ -85,8 +85,8 @@ def by_definition(mac: str, key: bytes, data: bytes, iv: bytes) -> bytes:
     if mac == "ripemd160":
         return hmac.digest(key, data, "ripemd160")[:12]  # RFC 2857 2
     if mac == "aesxcbc":
-        return aes_xcbc_mac(key, data)[:12]  # RFC 3566 4
-    return aes_gmac(key, iv, data)  # RFC 4543 4
+        return aes_xcbc_mac(key)(data)[:12]  # RFC 3566 4
+    return aes_gmac(key)(iv, data)  # RFC 4543 4
 
 
 @pytest.mark.parametrize(
