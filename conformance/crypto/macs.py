@@ -32,8 +32,6 @@ class MacRow(NamedTuple):
 
     name: str
     """The name used in factors, records and on the command line."""
-    attribute_id: int
-    """Authentication algorithm attribute of phase 2, RFC 2407 4.5."""
     key_size: int
     """Of the keying material; GMAC's salt is the last four octets of it."""
     icv_size: int
@@ -44,6 +42,8 @@ class MacRow(NamedTuple):
     salt_size: int = 0
     iv_size: int = 0
     """Octets ahead of the data that must never repeat under a key; only AH has room for them."""
+    ah_only: bool = False
+    """Whether ESP has no such transform."""
 
     def keyed(self, key: bytes) -> KeyedMac:
         """The algorithm under a key of key_size octets."""
@@ -76,23 +76,20 @@ def _gmac(key: bytes) -> Mac:
     return lambda data: mac(data[:_GMAC_IV], data[_GMAC_IV:])
 
 
-# AES-CMAC has no number for IKEv1; 250 is Libreswan's private one.
 # fmt: off
 _ROWS = (
-    #      name       id  key  icv  prepare                 source
-    MacRow("md5",       1,  16,  12, _hmac(hashes.MD5()),    "RFC 2403"),
-    MacRow("sha1",      2,  20,  12, _hmac(hashes.SHA1()),   "RFC 2404"),
-    MacRow("sha256",    5,  32,  16, _hmac(hashes.SHA256()), "RFC 4868"),
-    MacRow("sha384",    6,  48,  24, _hmac(hashes.SHA384()), "RFC 4868"),
-    MacRow("sha512",    7,  64,  32, _hmac(hashes.SHA512()), "RFC 4868"),
-    MacRow("ripemd160", 8,  20,  12, _hmac_ripemd160,        "RFC 2857"),
-    MacRow("aesxcbc",   9,  16,  12, aes_xcbc_mac,           "RFC 3566"),
-    MacRow("aescmac", 250,  16,  12, _aes_cmac,              "RFC 4494"),
-)
-_AH_ROWS = (
-    MacRow("aes128gmac", 11, 20, 16, _gmac, "RFC 4543", salt_size=4, iv_size=_GMAC_IV),
-    MacRow("aes192gmac", 12, 28, 16, _gmac, "RFC 4543", salt_size=4, iv_size=_GMAC_IV),
-    MacRow("aes256gmac", 13, 36, 16, _gmac, "RFC 4543", salt_size=4, iv_size=_GMAC_IV),
+    #      name        key icv  prepare                  source
+    MacRow("md5",       16, 12, _hmac(hashes.MD5()),    "RFC 2403"),
+    MacRow("sha1",      20, 12, _hmac(hashes.SHA1()),   "RFC 2404"),
+    MacRow("sha256",    32, 16, _hmac(hashes.SHA256()), "RFC 4868"),
+    MacRow("sha384",    48, 24, _hmac(hashes.SHA384()), "RFC 4868"),
+    MacRow("sha512",    64, 32, _hmac(hashes.SHA512()), "RFC 4868"),
+    MacRow("ripemd160", 20, 12, _hmac_ripemd160,        "RFC 2857"),
+    MacRow("aesxcbc",   16, 12, aes_xcbc_mac,           "RFC 3566"),
+    MacRow("aescmac",   16, 12, _aes_cmac,              "RFC 4494"),
+    MacRow("aes128gmac", 20, 16, _gmac, "RFC 4543", salt_size=4, iv_size=_GMAC_IV, ah_only=True),
+    MacRow("aes192gmac", 28, 16, _gmac, "RFC 4543", salt_size=4, iv_size=_GMAC_IV, ah_only=True),
+    MacRow("aes256gmac", 36, 16, _gmac, "RFC 4543", salt_size=4, iv_size=_GMAC_IV, ah_only=True),
 )
 # fmt: on
 
@@ -100,7 +97,4 @@ _ABSENT = {"ripemd160"} - hashlib.algorithms_available
 """OpenSSL before 3.0.7 has RIPEMD-160 only in its legacy provider, which Python does not load."""
 
 MACS = {row.name: row for row in _ROWS if row.name not in _ABSENT}
-"""Every integrity algorithm of ESP, and of AH, by its name."""
-
-AH_MACS = MACS | {row.name: row for row in _AH_ROWS}
-"""Every integrity algorithm of AH, those with an IV too, for which ESP has no room."""
+"""Every integrity algorithm by its name; ``transforms`` says which can be negotiated."""

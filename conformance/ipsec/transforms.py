@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.crypto.ciphers import ESP_CIPHERS, CipherRow
 from conformance.crypto.keyed import KeyedCipher, KeyedMac
-from conformance.crypto.macs import AH_MACS, MacRow
+from conformance.crypto.macs import MACS, MacRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +86,7 @@ ENCRYPTION = {
 """Every cipher of ESP by its name."""
 
 # Confidentiality alone (RFC 4303 1); the packets of RFC 3602 section 4 are made so.
-_NONE = MacRow("none", 0, 0, 0, lambda _: lambda _: b"", "RFC 4303")
+_NONE = MacRow("none", 0, 0, lambda _: lambda _: b"", "RFC 4303")
 
-INTEGRITY = {"none": _NONE, **AH_MACS}
+INTEGRITY = {"none": _NONE, **MACS}
 """Every integrity algorithm of ESP and AH by its name."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conformance.crypto.macs import AH_MACS, MACS
+from conformance.crypto.macs import MACS
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "crypto"
 CASES = json.loads((VECTORS / "macs.json").read_text())["cases"]
@@ -18,9 +18,9 @@ CASES = json.loads((VECTORS / "macs.json").read_text())["cases"]
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['mac']}-{case['case']}")
 def test_icv(case: dict[str, Any]) -> None:
     key, data, icv = (bytes.fromhex(case[name]) for name in ("key", "data", "icv"))
-    assert AH_MACS[case["mac"]].keyed(key).compute(data) == icv
-    assert AH_MACS[case["mac"]].keyed(key).verify(data, icv)
-    assert not AH_MACS[case["mac"]].keyed(key).verify(data + b"\x00", icv)
+    assert MACS[case["mac"]].keyed(key).compute(data) == icv
+    assert MACS[case["mac"]].keyed(key).verify(data, icv)
+    assert not MACS[case["mac"]].keyed(key).verify(data + b"\x00", icv)
 
 
 @pytest.mark.covers("integ:ripemd160", by="vector")
@@ -34,7 +34,7 @@ def test_icv(case: dict[str, Any]) -> None:
 )
 def test_hmac_ripemd160(key: bytes, data: bytes, digest: str) -> None:
     """RFC 2286 2, test cases 1 and 2, truncated as RFC 2857 2 says."""
-    assert AH_MACS["ripemd160"].keyed(key).compute(data).hex() == digest
+    assert MACS["ripemd160"].keyed(key).compute(data).hex() == digest
 
 
 @pytest.mark.parametrize("name", ["aesxcbc", "aescmac"])
@@ -43,4 +43,4 @@ def test_a_padded_message_has_another_icv(name: str, size: int) -> None:
     """Padding is told from data: M and M | 80 00 .. differ, whatever the length."""
     key, data = bytes(16), bytes(size)
     padded = (data + b"\x80").ljust(-(-(size + 1) // 16) * 16, b"\x00")
-    assert AH_MACS[name].keyed(key).compute(data) != AH_MACS[name].keyed(key).compute(padded)
+    assert MACS[name].keyed(key).compute(data) != MACS[name].keyed(key).compute(padded)

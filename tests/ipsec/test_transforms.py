@@ -10,7 +10,7 @@ import pytest
 
 from conformance.crypto.ciphers import USUAL_CIPHERS
 from conformance.crypto.esp_modes import ESP_MODES, aes_gmac
-from conformance.crypto.macs import AH_MACS, MACS
+from conformance.crypto.macs import MACS
 from conformance.crypto.xcbc import aes_xcbc_mac
 from conformance.ipsec.drops import DropReason
 from conformance.ipsec.engine import Protected
@@ -28,12 +28,12 @@ SEPARATE = [
 ]
 ESP_SUITES = [
     *((name, "sha256") for name in SEPARATE),
-    *(("aes128", name) for name in MACS),
+    *(("aes128", name) for name, row in MACS.items() if not row.ah_only),
     *((name, "none") for name in COMBINED),
 ]
 
 every_esp_suite = pytest.mark.parametrize("suite", ESP_SUITES, ids="+".join)
-every_ah_mac = pytest.mark.parametrize("mac", AH_MACS)
+every_ah_mac = pytest.mark.parametrize("mac", MACS)
 
 
 @pytest.mark.covers("esp:{suite[0]}", "integ:{suite[1]}", by="self")
@@ -90,7 +90,7 @@ def by_definition(mac: str, key: bytes, data: bytes, iv: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "mac", [name for name in AH_MACS if name in {"ripemd160", "aesxcbc"} or "gmac" in name]
+    "mac", [name for name in MACS if name in {"ripemd160", "aesxcbc"} or "gmac" in name]
 )
 def test_ah_octet_for_octet(mac: str, make_pair: MakePair, make_inner: MakeInner) -> None:
     """The header written out: mutable fields and the ICV zeroed, GMAC's IV ahead of it."""
