@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,7 @@ LEAST_ESP = 10
 """SPI, sequence number, pad length and next header."""
 
 
+@cache
 def load(*files: str) -> list[Case]:
     """The cases of vector files that are of a transform, each with its row and document."""
     found = []
