@@ -51,6 +51,8 @@ MAC_FILES = (
     "crypto/fips113.json",
 )
 """Integrity algorithms; where key and length allow, their data are read as an ESP packet."""
+CUT_OF = {"sha256_96": "sha256"}
+"""A MAC without vectors of its own, and the one that it is the start of."""
 LEAST_ESP = 10
 """SPI, sequence number, pad length and next header."""
 
