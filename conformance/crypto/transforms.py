@@ -29,15 +29,15 @@ class EspTransform(NamedTuple):
     """Whether it must not be used without an integrity algorithm."""
 
 
-class AhTransform(NamedTuple):
-    """What negotiation must know of an integrity algorithm of AH; sizes in octets."""
+class IntegrityTransform(NamedTuple):
+    """What negotiation must know of an integrity algorithm; sizes in octets."""
 
     name: str
     """The name used in factors, records and on the command line."""
     ah_id: int
     """AH transform identifier, RFC 2407 4.4.3."""
     attribute_id: int
-    """The authentication algorithm attribute that must stand beside it, RFC 2407 4.5."""
+    """Authentication algorithm attribute, RFC 2407 4.5; AH has it beside the identifier."""
     key_size: int
     """What is taken from KEYMAT for it, salt included."""
 
@@ -71,36 +71,32 @@ ESP_DEFAULT_BITS = {family.esp_id: 128 for family in FAMILIES if family.lengths 
 
 # AES-CMAC has no number for IKEv1; 250 is Libreswan's private one.
 # fmt: off
-_MAC_NUMBERS = {
-    # name      AH
-    "md5":        2,
-    "sha1":       3,
-    "sha256":     5,
-    "sha384":     6,
-    "sha512":     7,
-    "ripemd160":  8,
-    "aesxcbc":    9,
-    "aescmac":  250,
-}
-# fmt: on
-_GMAC_ROWS = tuple(
-    AhTransform(f"aes{bits}gmac", number, number, bits // 8 + 4)
-    for number, bits in enumerate((128, 192, 256), 11)
+_MAC_NUMBERS = (
+    # name         AH   attribute
+    ("md5",          2,   1),
+    ("sha1",         3,   2),
+    ("sha256",       5,   5),
+    ("sha384",       6,   6),
+    ("sha512",       7,   7),
+    ("ripemd160",    8,   8),
+    ("aesxcbc",      9,   9),
+    ("aescmac",    250, 250),
+    ("aes128gmac",  11,  11),
+    ("aes192gmac",  12,  12),
+    ("aes256gmac",  13,  13),
 )
-"""RFC 4543 5.4: the key length is that of the transform, a salt of four octets follows."""
+"""A MAC without a line cannot be negotiated."""
+# fmt: on
 
 AH_TRANSFORMS = {
-    row.name: row
-    for row in (
-        *(
-            AhTransform(name, number, MACS[name].attribute_id, MACS[name].key_size)
-            for name, number in _MAC_NUMBERS.items()
-            if name in MACS
-        ),
-        *_GMAC_ROWS,
-    )
+    name: IntegrityTransform(name, ah_id, attribute_id, MACS[name].key_size)
+    for name, ah_id, attribute_id in _MAC_NUMBERS
+    if name in MACS
 }
 """Every integrity algorithm of AH by its name."""
+
+ESP_INTEGRITY = {name: row for name, row in AH_TRANSFORMS.items() if not MACS[name].ah_only}
+"""Every integrity algorithm of ESP by its name."""
 
 COMPRESSIONS = {"deflate": 2, "lzs": 3, "lzjh": 4}
 """IPComp transform identifier by name, RFC 2407 4.4.5 and RFC 3051."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from conformance.crypto.macs import MACS
-from conformance.crypto.transforms import AH_TRANSFORMS, ESP_TRANSFORMS
+from conformance.crypto.transforms import AH_TRANSFORMS, ESP_INTEGRITY, ESP_TRANSFORMS
 from conformance.ikev1 import status
 from conformance.ikev1.attributes import PHASE_2
 from conformance.ikev1.config import PROTOCOLS
@@ -210,6 +209,6 @@ def _algorithms(
         return ("none", row.name, "none"), (0, row.key_size)
     if protocol is Protocol.IPCOMP:
         return ("none", "none", proposal.compression), (0, 0)
-    mac = MACS.get(proposal.integrity)
+    mac = ESP_INTEGRITY.get(proposal.integrity)
     sizes = ESP_TRANSFORMS[proposal.cipher].key_size, mac.key_size if mac else 0
     return (proposal.cipher, proposal.integrity, "none"), sizes

@@ -10,10 +10,15 @@ from conformance.crypto import rsa
 from conformance.crypto.ciphers import CIPHERS, USUAL_CIPHERS
 from conformance.crypto.dh import GROUPS, GroupParameters, GroupRow, InvalidGroupError
 from conformance.crypto.explicit import explicit_group
-from conformance.crypto.macs import MACS
 from conformance.crypto.prf import HASHES
 from conformance.crypto.signatures import SIGNATURES, SignatureRow
-from conformance.crypto.transforms import AH_TRANSFORMS, COMPRESSIONS, ESP_ALONE, ESP_TRANSFORMS
+from conformance.crypto.transforms import (
+    AH_TRANSFORMS,
+    COMPRESSIONS,
+    ESP_ALONE,
+    ESP_INTEGRITY,
+    ESP_TRANSFORMS,
+)
 from conformance.ikev1.constants import ExchangeType
 from conformance.ikev1.errors import LocalError
 from conformance.ikev1.methods import METHOD_ROWS
@@ -192,7 +197,7 @@ class Phase2Proposal:
     def _check_esp(self) -> None:
         """What ESP may combine: RFC 2410 5, RFC 3686 7, RFC 4303 3.2.3."""
         _known_cipher(self.cipher, ESP_TRANSFORMS, ESP_ALONE)
-        _known("integrity algorithm", self.integrity, ("none", *MACS))
+        _known("integrity algorithm", self.integrity, ("none", *ESP_INTEGRITY))
         cipher, alone = ESP_TRANSFORMS[self.cipher], self.integrity == "none"
         if cipher.authenticates and not alone:
             raise LocalError(f"{self.cipher} protects integrity itself, so integrity is none")

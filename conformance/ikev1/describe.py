@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, overload
 
 from conformance.crypto.ciphers import CIPHERS
 from conformance.crypto.dh import GROUPS
-from conformance.crypto.macs import MACS
 from conformance.crypto.prf import HASHES
+from conformance.crypto.transforms import ESP_INTEGRITY
 from conformance.ikev1 import vendor_ids
 from conformance.ikev1.attributes import (
     PHASE_1,
@@ -52,7 +52,7 @@ _PHASE_1_NAMES: _Names = {
 }
 _PHASE_2_NAMES: _Names = {
     3: {row.ike_id: row.name for row in GROUPS.values()},
-    5: {row.attribute_id: row.name for row in MACS.values()},
+    5: {row.attribute_id: row.name for row in ESP_INTEGRITY.values()},
 }
 _PHASE_1 = (PHASE_1, _PHASE_1_NAMES)
 _PHASE_2 = (PHASE_2, _PHASE_2_NAMES)

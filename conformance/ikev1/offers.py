@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.crypto.ciphers import CIPHERS, FAMILIES
-from conformance.crypto.macs import MACS
 from conformance.crypto.prf import HASHES
 from conformance.crypto.transforms import (
     AH_TRANSFORMS,
     COMPRESSIONS,
     ESP_DEFAULT_BITS,
+    ESP_INTEGRITY,
     ESP_TRANSFORMS,
 )
 from conformance.ikev1.attributes import PHASE_1, name_of
@@ -82,7 +82,7 @@ def phase_1_defaults(protocol: Protocol, transform_id: int, values: Values) -> V
 
 
 def _esp(proposal: Phase2Proposal) -> tuple[int, tuple[tuple[str, int], ...]]:
-    cipher, mac = ESP_TRANSFORMS[proposal.cipher], MACS.get(proposal.integrity)
+    cipher, mac = ESP_TRANSFORMS[proposal.cipher], ESP_INTEGRITY.get(proposal.integrity)
     return cipher.esp_id, (
         *_optional("key length", cipher.key_length),
         *_optional("authentication algorithm", mac.attribute_id if mac else None),

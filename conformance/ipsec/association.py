@@ -119,7 +119,7 @@ class SecurityAssociation:
 
 def _check_esp(sa: SecurityAssociation) -> None:
     cipher, mac = ENCRYPTION.get(sa.cipher), INTEGRITY.get(sa.integrity)
-    if cipher is None or mac is None or mac.iv_size or (cipher.icv_size and mac.icv_size):
+    if cipher is None or mac is None or mac.ah_only or (cipher.icv_size and mac.icv_size):
         raise ValueError(f"ESP has no transform {sa.cipher} with {sa.integrity}")
     if not cipher.alone and not mac.icv_size:
         raise ValueError(f"{sa.cipher} needs integrity")

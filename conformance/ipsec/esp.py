@@ -42,7 +42,8 @@ def seal(
                                      |<---------------- encrypted ---------------------->|
         |<------------------------- covered by the ICV --------------------------------->|
     """
-    alignment = max(ENCRYPTION[sa.cipher].block_size, _ALIGNMENT)
+    blocks = ENCRYPTION[sa.cipher].block_size, INTEGRITY[sa.integrity].block_size
+    alignment = max(_ALIGNMENT, *blocks)
     pad = -(len(plain) + _TRAILER_SIZE) % alignment
     return seal_padded(sa, plain + _PADDING[:pad] + bytes((pad, next_header)), sequence, iv)
 

@@ -50,13 +50,13 @@ def encapsulate(
     return HANDLERS[sa.protocol].protect(sa, carried, sequence, iv)
 
 
-def decapsulate(sa: SecurityAssociation, outer: Packet) -> Packet:
+def decapsulate(sa: SecurityAssociation, outer: Packet, high: int = 0) -> Packet:
     """The packet that ``outer`` carries: ICV verified, decrypted, padding and mode checked.
 
-    Raises PacketDroppedError. Looks at neither the replay window, whose lowest subspace is
-    assumed with ESN, nor the selectors.
+    ``high`` is the half of an extended sequence number that is not sent. Raises
+    PacketDroppedError. Looks at neither the replay window nor the selectors.
     """
     handler = HANDLERS[sa.protocol]
-    sequence = handler.read_header(outer.payload).sequence or 0
-    verified = handler.authenticate(sa, outer, sequence)
+    low = handler.read_header(outer.payload).sequence or 0
+    verified = handler.authenticate(sa, outer, high << 32 | low)
     return tunnel.leave(sa, handler.release(sa, outer, verified))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.crypto.ciphers import ESP_CIPHERS, CipherRow
 from conformance.crypto.keyed import KeyedCipher, KeyedMac
-from conformance.crypto.macs import AH_MACS, MacRow
+from conformance.crypto.macs import MACS, MacRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,15 +31,23 @@ class EncryptionTransform(NamedTuple):
     keyed: Callable[[bytes], KeyedCipher]
     """A key of key_size octets to the cipher under it."""
     source: str
-    """The RFC that defines its use in ESP."""
+    """The RFC, or draft, that defines its use in ESP."""
     counts: bool = False
     """Whether IVs must never repeat, rather than be unpredictable (RFC 4106 3.1)."""
     alone: bool = True
     """Whether it may go without another algorithm's integrity (RFC 4303 1, RFC 3686 7)."""
 
 
-_CBC_SOURCES = {"aes": "RFC 3602", "des": "RFC 2405", "camellia": "RFC 4312", "seed": "RFC 4196"}
 _CBC_SOURCE = "RFC 2451"
+_CANDIDATES = "draft-ietf-ipsec-ciph-aes-cbc-00"
+_CBC_SOURCES = {
+    "aes": "RFC 3602",
+    "des": "RFC 2405",
+    "camellia": "RFC 4312",
+    "seed": "RFC 4196",
+    "serpent": _CANDIDATES,
+    "twofish": _CANDIDATES,
+}
 
 
 class _Cbc:
@@ -86,7 +94,7 @@ ENCRYPTION = {
 """Every cipher of ESP by its name."""
 
 # Confidentiality alone (RFC 4303 1); the packets of RFC 3602 section 4 are made so.
-_NONE = MacRow("none", 0, 0, 0, lambda _: lambda _: b"", "RFC 4303")
+_NONE = MacRow("none", 0, 0, lambda _: lambda _: b"", "RFC 4303")
 
-INTEGRITY = {"none": _NONE, **AH_MACS}
+INTEGRITY = {"none": _NONE, **MACS}
 """Every integrity algorithm of ESP and AH by its name."""

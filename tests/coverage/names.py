@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from conformance.crypto.ciphers import CIPHERS
 from conformance.crypto.dh import GROUPS
-from conformance.crypto.macs import MACS
 from conformance.crypto.prf import HASHES
 from conformance.crypto.transforms import AH_TRANSFORMS, COMPRESSIONS, ESP_TRANSFORMS
 from conformance.ikev1.attributes import ENCAPSULATION_MODES, PHASE_1, PHASE_2
@@ -52,7 +51,7 @@ NAMES: Mapping[str, Mapping[str, int | str]] = {
     | {f"{row.name}-{mode}": code for row in FLAVOURS for mode, code in row.modes.items()},
     "esp": {name: row.esp_id for name, row in ESP_TRANSFORMS.items()},
     "ah": {name: row.ah_id for name, row in AH_TRANSFORMS.items()},
-    "integ": {name: row.attribute_id for name, row in (MACS | AH_TRANSFORMS).items()},
+    "integ": {name: row.attribute_id for name, row in AH_TRANSFORMS.items()},
     "ipcomp": COMPRESSIONS,
     "id": _labels(IdType),
     "cert": _labels(CertificateEncoding),

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conformance.crypto.ciphers import CIPHERS
-from conformance.crypto.macs import MACS
 from conformance.crypto.random import seeded_random
+from conformance.crypto.transforms import ESP_INTEGRITY
 from conformance.ikev1.config import Identification, Phase1Proposal, Phase2Proposal
 from conformance.ikev1.constants import ExchangeType, NotifyType
 from conformance.ikev1.context import Context
@@ -50,7 +50,7 @@ def assert_agreement(pair: Any) -> None:
     assert mine.remote_selector == yours.local_selector
     assert mine.encryption_key_in != mine.encryption_key_out
     assert len(mine.encryption_key_in) == CIPHERS[mine.cipher].key_size
-    assert len(mine.integrity_key_in) == MACS[mine.integrity].key_size
+    assert len(mine.integrity_key_in) == ESP_INTEGRITY[mine.integrity].key_size
     for cls in (MessageRejected, ExchangeFailed):
         assert not pair.of_initiator(cls) + pair.of_responder(cls)
 

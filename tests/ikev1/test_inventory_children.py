@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conformance.crypto.ciphers import ESP_CIPHERS, USUAL_CIPHERS
-from conformance.crypto.macs import MACS
+from conformance.crypto.transforms import ESP_INTEGRITY
 from conformance.ikev1.config import Identification, Phase2Proposal
 from conformance.ikev1.events import ChildInstalled, MessageRejected, MessageSent
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CASES = [
     *((name, "sha1") for name in USUAL_CIPHERS if name in ESP_CIPHERS),
-    *(("aes128", name) for name in MACS),
+    *(("aes128", name) for name in ESP_INTEGRITY),
 ]
 
 
@@ -32,7 +32,7 @@ def test_children(make_pair: Callable[..., Any], cipher: str, integrity: str, mo
     assert mine.encryption_key_in == yours.encryption_key_out
     assert mine.integrity_key_out == yours.integrity_key_in
     assert len(mine.encryption_key_in) == ESP_CIPHERS[cipher].key_size
-    assert len(mine.integrity_key_in) == MACS[integrity].key_size
+    assert len(mine.integrity_key_in) == ESP_INTEGRITY[integrity].key_size
     offers = [
         line
         for event in pair.of_initiator(MessageSent)
@@ -40,7 +40,7 @@ def test_children(make_pair: Callable[..., Any], cipher: str, integrity: str, mo
         if line.startswith("SA proposal 1 ESP")
     ]
     assert f"transform 1 id {ESP_CIPHERS[cipher].esp_id}:" in offers[0]
-    assert f"authentication algorithm {MACS[integrity].attribute_id}" in offers[0]
+    assert f"authentication algorithm {ESP_INTEGRITY[integrity].attribute_id}" in offers[0]
 
 
 NET, HOST = "20010db8" + "00" * 12, "20010db8" + "00" * 11 + "01"
