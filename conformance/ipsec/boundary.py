@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from conformance.ipsec.crossing import Event, Site
+from conformance.ipsec.drops import DropReason
 from conformance.ipsec.engine import DataPlane
 from conformance.ipsec.inbound import Inbound
 from conformance.ipsec.outbound import Outbound
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from conformance.crypto.random import RandomSource
     from conformance.ipsec.crossing import Packets
-    from conformance.ipsec.drops import DropReason
     from conformance.ipsec.packet import Address
     from conformance.ipsec.sad import Sad
     from conformance.ipsec.spd import Spd
@@ -33,8 +33,9 @@ Way = Callable[[bytes, float], "Packets"]
 class Boundary:
     """Takes packets from either side, and says which leave on the other.
 
-    ``addresses`` are the host's own on the unprotected side. ``now`` is a moment of one clock, in
-    seconds, which never goes back.
+    ``addresses`` are the host's own on the unprotected side, ``mtu`` is of its link there; with
+    ``forwards`` it is a gateway, which takes a hop of what others send. ``now`` is a moment of one
+    clock, in seconds, which never goes back.
     """
 
     def __init__(
@@ -44,9 +45,11 @@ class Boundary:
         *,
         random: RandomSource,
         sad: Sad | None = None,
+        mtu: int = 1500,
+        forwards: bool = False,
     ) -> None:
-        self._site = Site(spd, DataPlane(random, sad), frozenset(addresses))
-        self._ways = Outbound(self._site), Inbound(self._site)
+        self._site = Site(spd, DataPlane(random, sad), frozenset(addresses), mtu)
+        self._ways = Outbound(self._site, forwards=forwards), Inbound(self._site)
         self.outbound: Way = self._ways[0].cross
         """Takes a packet from the protected side; gives the packets that leave for the network."""
         self.inbound: Way = self._ways[1].cross
@@ -81,8 +84,11 @@ class Boundary:
 
     def get_timer(self) -> float | None:
         """When ``handle_timer`` wants to be called, or None."""
-        return self._site.plane.get_timer()
+        timers = self._site.plane.get_timer(), self._site.reassembly.deadline
+        return min((one for one in timers if one is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
-        """Let end what has lasted long enough."""
+        """Let end what has lasted long enough: lifetimes, and packets that never became whole."""
         self._site.plane.handle_timer(now)
+        for first in self._site.reassembly.expire(now):
+            self._site.refuse(DropReason.IN_REASSEMBLY, first, "never became whole")

@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING
 from conformance.ipsec import tunnel, udp
 from conformance.ipsec.drops import DropReason, PacketDroppedError
 from conformance.ipsec.flow_header import Identifications
+from conformance.ipsec.icmp_errors import turned_round
 from conformance.ipsec.ip import Ipv4Packet, MalformedPacketError, Protocol
 from conformance.ipsec.lifetime import LifetimeReached, reached
 from conformance.ipsec.packet import Packet, empty_packet, host_network, parse_packet
 from conformance.ipsec.protection import HANDLERS, encapsulate
 from conformance.ipsec.results import Accepted, AuditEvent, Protected
 from conformance.ipsec.sad import Bundle, Sad, SecurityAssociation, Selector, bundled
+from conformance.ipsec.stateful_fragments import StatefulFragments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from ipaddress import IPv4Address
 
     from conformance.crypto.random import RandomSource
+    from conformance.ipsec.spd import Way
 
 
 __all__ = ["Accepted", "AuditEvent", "DataPlane", "Protected"]
@@ -53,6 +56,11 @@ class DataPlane:
         """What IVs are drawn from."""
         self.identifications = Identifications()
         """Of the IPv4 headers that tunnels make."""
+        self.fragments: dict[Way, StatefulFragments] = {
+            "out": StatefulFragments(),
+            "in": StatefulFragments(),
+        }
+        """The ports of packets in parts, by which later fragments are let through (RFC 4301 7.3)."""
         self._events: deque[LifetimeReached] = deque()
 
     def next_event(self) -> LifetimeReached | None:
@@ -75,7 +83,8 @@ class DataPlane:
 
         An SA stands for the bundle that it was installed with.
         """
-        bundle = self.sad.select(inner) if sa is None else self._bundle_of(sa)
+        ports = self.fragments["out"].look(inner, now)
+        bundle = self.sad.select(inner, ports=ports) if sa is None else self._bundle_of(sa)
         try:
             return self._protect(bundle, inner, now)
         except PacketDroppedError as drop:
@@ -140,7 +149,7 @@ class DataPlane:
             raise PacketDroppedError(DropReason.OUT_NO_STATE)
         if any(sa.expired(now) for sa in bundle.sas):
             raise PacketDroppedError(DropReason.OUT_EXPIRED)
-        if not bundle.inner.selector.covers(inner):
+        if not self._carries(bundle, inner, "out", now):
             raise PacketDroppedError(DropReason.OUT_NO_STATE, "outside the SA's selector")
         packet, identification = inner, self.identifications.next()
         for sa in reversed(bundle.sas):
@@ -159,6 +168,16 @@ class DataPlane:
             raise PacketDroppedError(DropReason.OUT_SEQUENCE, "the sequence number would cycle")
         iv = sequence.to_bytes(sa.iv_size) if sa.counts_ivs else self.random(sa.iv_size)
         return encapsulate(sa, packet, sequence, iv, identification)
+
+    def _carries(self, bundle: Bundle, inner: Packet, way: Way, now: float) -> bool:
+        """Whether the selector covers a packet, or the one that an ICMP error is about."""
+        selector, fragments = bundle.inner.selector, self.fragments[way]
+        covered = selector.covers(inner, fragments.look(inner, now))
+        if covered:
+            fragments.note(inner, now)
+            return True
+        about = turned_round(inner)
+        return about is not None and selector.covers(about)
 
     def _count(self, sas: Iterable[SecurityAssociation], inner: Packet, now: float) -> None:
         for sa in sas:
@@ -193,7 +212,7 @@ class DataPlane:
             bundle = bundle or self.sad.bundle_of(sa)
             self._pass(arrival, sa, bundle)
         inner = _inner(arrival, bundle)
-        if not bundle.inner.selector.covers(inner):
+        if not self._carries(bundle, inner, "in", arrival.now):
             ends = f"{inner.source} to {inner.destination}"
             raise PacketDroppedError(DropReason.IN_SELECTOR, ends)
         self._count(arrival.passed, inner, arrival.now)

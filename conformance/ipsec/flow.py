@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from conformance.ipsec.flow_header import Identifications, head_of
 from conformance.ipsec.ip import Ipv4Packet, Protocol
 from conformance.ipsec.ip6 import MINIMUM_MTU
+from conformance.ipsec.selector import WITH_PORTS
 from conformance.ipsec.transforms import ENCRYPTION, INTEGRITY
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ Flow = Callable[[bytes, float], "bytes | None"]
 """(packet, now) -> the packet on the other side of the boundary, or None for the long way."""
 
 _PLAIN_4, _SIZE_6 = 0x45, 40
-_SHOWN = frozenset((Protocol.TCP, Protocol.UDP, Protocol.ESP, 33, 132, 136))
+_SHOWN = WITH_PORTS | {Protocol.ESP}
 """Protocols whose first four octets stay the same in a flow: ports, or an SPI."""
 _SHOWN_SIZE = 4
 _PADDING = bytes(range(1, 256))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,8 @@ from conformance.ipsec.ip import (
 )
 from conformance.ipsec.ip6 import HEADER_SIZE as HEADER_SIZE_6
 from conformance.ipsec.ip6 import MINIMUM_MTU
-from conformance.ipsec.packet import parse_packet
+from conformance.ipsec.packet import empty_packet, parse_packet
+from conformance.ipsec.selector import WITH_PORTS
 
 if TYPE_CHECKING:
     from conformance.ipsec.packet import Address, Packet
@@ -98,6 +99,20 @@ def error_of(packet: Packet) -> IcmpError | None:
     elif kind is ErrorKind.TOO_BIG:
         mtu = word
     return IcmpError(kind, code, mtu, message[_HEADER.size :])
+
+
+def turned_round(packet: Packet) -> Packet | None:
+    """The quoted packet of an error, its ends exchanged; None of a packet that tells no error.
+
+    By it policies and SAs are found for an error that is none of their traffic (RFC 4301 6.2).
+    """
+    error = error_of(packet)
+    about = error.about if error else None
+    if about is None or about.source != packet.destination:
+        return None
+    ports = about.payload[2:4] + about.payload[:2] if about.protocol in WITH_PORTS else b""
+    back = empty_packet(about.destination, about.source, about.protocol)
+    return replace(back, payload=ports or about.payload)
 
 
 def error_about(

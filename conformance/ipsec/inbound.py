@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.ipsec import flow
-from conformance.ipsec.drops import DropReason
+from conformance.ipsec.association import Bundle
+from conformance.ipsec.crossing import NOTHING
+from conformance.ipsec.drops import DropReason, PacketDroppedError
+from conformance.ipsec.icmp_errors import error_of
 from conformance.ipsec.ip import MalformedPacketError
 from conformance.ipsec.packet import parse_packet
 from conformance.ipsec.protection import HANDLERS
@@ -13,10 +16,8 @@ from conformance.ipsec.results import AuditEvent
 from conformance.ipsec.udp import carries_esp
 
 if TYPE_CHECKING:
-    from conformance.ipsec.association import Bundle
     from conformance.ipsec.crossing import Packets, Site
     from conformance.ipsec.packet import Packet
-    from conformance.ipsec.spd import SpdEntry
 
 MOST_NESTED = 8
 """Bundles around one packet."""
@@ -58,10 +59,21 @@ class Inbound:
 
     def _look_closer(self, octets: bytes, now: float) -> Packets:
         try:
-            packet = outer = parse_packet(octets)
+            packet = self._whole(parse_packet(octets), now)
         except MalformedPacketError as error:
             return self._site.drop(AuditEvent(DropReason.IN_HEADER, str(error)))
-        passed: list[Bundle] = []
+        except PacketDroppedError as drop:
+            return self._site.drop(AuditEvent(drop.reason, drop.detail))
+        return NOTHING if packet is None else self._unwrap(octets, packet, now)
+
+    def _whole(self, packet: Packet, now: float) -> Packet | None:
+        """The packet that a fragment for this host completes, if it does; others as they are."""
+        if packet.is_fragment and packet.destination in self._site.addresses:
+            return self._site.reassembly.add(packet, now)
+        return packet
+
+    def _unwrap(self, octets: bytes, outer: Packet, now: float) -> Packets:
+        packet, passed = outer, list[Bundle]()
         while self._is_protected(packet):
             accepted = self._site.plane.inbound_packet(packet, now)
             if isinstance(accepted, AuditEvent):
@@ -70,9 +82,9 @@ class Inbound:
             passed.append(accepted.bundle)
             if len(passed) > MOST_NESTED:
                 return self._site.refuse(DropReason.IN_SELECTOR, packet, "nested too deep")
-        entry = self._site.spd.find(packet, "in")
         if not passed:
-            return self._in_clear(octets, packet, entry)
+            return self._in_clear(packet, now)
+        entry = self._site.entry_for(packet, "in", now)
         if entry is None or not entry.wants(passed):
             return self._site.refuse(DropReason.IN_SELECTOR, packet, "not as the policy wants it")
         inner = packet.build()
@@ -86,10 +98,14 @@ class Inbound:
             return False
         return packet.protocol in HANDLERS or carries_esp(packet)
 
-    def _in_clear(self, octets: bytes, packet: Packet, entry: SpdEntry | None) -> Packets:
+    def _in_clear(self, packet: Packet, now: float) -> Packets:
+        error = error_of(packet) if packet.destination in self._site.addresses else None
+        if error is not None and self._site.learn(error, now):
+            return NOTHING
+        entry = self._site.entry_for(packet, "in", now)
         action = entry.action if entry else "discard"
         if action == "bypass":
-            return (octets,)
+            return (packet.build(),)
         if action == "protect":
             return self._site.refuse(DropReason.IN_SELECTOR, packet, "not protected")
         why = (entry.name if entry else "") or "no policy lets it in"

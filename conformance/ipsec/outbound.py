@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from conformance.ipsec import flow
-from conformance.ipsec.crossing import NOTHING, SaWanted
+from conformance.ipsec.crossing import NOTHING, SaWanted, SenderTold
 from conformance.ipsec.drops import DropReason
+from conformance.ipsec.forwarding import forward
+from conformance.ipsec.fragments import FragmentationNeededError, fragment
 from conformance.ipsec.ip import MalformedPacketError
 from conformance.ipsec.packet import parse_packet
+from conformance.ipsec.pmtu import Fit, fit, told_mtu, too_big
 from conformance.ipsec.results import AuditEvent
-from conformance.ipsec.selector import just
+from conformance.ipsec.selector import ANY_PORT, just
+from conformance.ipsec.sizes import largest_inner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,11 +22,10 @@ if TYPE_CHECKING:
     from conformance.ipsec.association import Bundle
     from conformance.ipsec.crossing import Packets, Site
     from conformance.ipsec.packet import Packet
-    from conformance.ipsec.spd import Action, SpdEntry
+    from conformance.ipsec.spd import Action, SpdEntry, Template
 
 MOST_FLOWS = 65536
 """Flows that are remembered; then they are looked up anew."""
-_MAX_SIZE = 0xFFFF
 
 
 class _Departure(NamedTuple):
@@ -34,13 +37,21 @@ class _Departure(NamedTuple):
     now: float
 
 
-class Outbound:
-    """The way from the protected side of a host to the network."""
+class _NotSentError(Exception):
+    """Nothing leaves, and why was told already."""
 
-    def __init__(self, site: Site) -> None:
+
+class Outbound:
+    """The way from the protected side of a host to the network.
+
+    A gateway ``forwards``: what it did not send itself has one hop less (RFC 4301 5.1.2.1).
+    """
+
+    def __init__(self, site: Site, *, forwards: bool = False) -> None:
         self._site = site
         self._sad = site.plane.sad
         self._generation = self._sad.generation
+        self._forwards = forwards
         self._flows: dict[bytes, flow.Flow] = {}
         self._actions: dict[Action, Callable[[_Departure], Packets]] = {
             "protect": self._protect,
@@ -67,10 +78,13 @@ class Outbound:
             packet = parse_packet(octets)
         except MalformedPacketError as error:
             return site.drop(AuditEvent(DropReason.OUT_HEADER, str(error)))
-        entry = site.spd.find(packet)
+        entry = site.entry_for(packet, "out", now)
         if entry is None:
             return site.refuse(DropReason.OUT_POLICY, packet, "no policy speaks of it")
-        return self._actions[entry.action](_Departure(octets, packet, entry, now))
+        try:
+            return self._actions[entry.action](_Departure(octets, packet, entry, now))
+        except _NotSentError:
+            return NOTHING
 
     def _discard(self, going: _Departure) -> Packets:
         why = going.entry.name or "a policy says so"
@@ -80,22 +94,80 @@ class Outbound:
         return (going.octets,)
 
     def _protect(self, going: _Departure) -> Packets:
-        packet, octets = going.packet, going.octets
+        wires, packets = NOTHING, [self._hop(going.packet)]
         for nested, template in enumerate(going.entry.templates):
-            if nested:
-                packet = parse_packet(octets)
-            bundle = self._site.plane.sad.select(packet, template)
-            if bundle is None:
-                selector = just(packet) if nested else going.entry.selector_for(packet)
-                wanted = SaWanted(going.packet, going.entry, template, selector)
-                self._site.events.append(wanted)
-                return NOTHING
-            sent = self._site.plane.outbound(packet, bundle, going.now)
-            if isinstance(sent, AuditEvent):
-                return self._site.drop(sent)
-            octets = sent.wire
-            self._remember(going, sent.bundle)
-        return (octets,)
+            packets = [*map(parse_packet, wires)] if nested else packets
+            bundle = self._bundle(going, template, packets[0], nested=nested > 0)
+            wires = tuple(wire for one in packets for wire in self._through(bundle, one, going.now))
+            if packets == [going.packet] and len(wires) == 1:
+                self._remember(going, bundle)
+        return wires
+
+    def _hop(self, packet: Packet) -> Packet:
+        """One hop less, where this host only forwards the packet."""
+        router = self._site.own_address(packet) if self._forwards else None
+        if router is None or packet.source in self._site.addresses:
+            return packet
+        forwarded = forward(packet, router)
+        if forwarded.packet is None:
+            self._tell(DropReason.OUT_TTL, packet, "its last hop", forwarded.error)
+        return forwarded.packet
+
+    def _bundle(
+        self, going: _Departure, template: Template, packet: Packet, *, nested: bool
+    ) -> Bundle:
+        ports = self._site.plane.fragments["out"].look(packet, going.now)
+        bundle = self._sad.select(packet, template, ports)
+        if bundle is None:
+            selector = just(packet) if nested else going.entry.selector_for(packet)
+            wanted = SaWanted(going.packet, going.entry, template, selector)
+            self._site.events.append(wanted)
+            raise _NotSentError
+        return bundle
+
+    def _through(self, bundle: Bundle, packet: Packet, now: float) -> list[bytes]:
+        """The packets that carry one under a bundle, none larger than its path takes."""
+        mtu = self._site.path_mtu(bundle, now)
+        verdict = fit(bundle, packet, mtu)
+        if verdict is Fit.TOO_BIG:
+            self._tell_too_big(bundle, packet, mtu)
+        if verdict in _BEFORE and _any_port(bundle):
+            parts = self._parts(packet, largest_inner(bundle, mtu))
+            return [self._sealed(bundle, part, now) for part in parts]
+        wire = self._sealed(bundle, packet, now)
+        if verdict is Fit.WHOLE:
+            return [wire]
+        return [part.build() for part in self._parts(parse_packet(wire), mtu)]
+
+    def _sealed(self, bundle: Bundle, packet: Packet, now: float) -> bytes:
+        sent = self._site.plane.outbound(packet, bundle, now)
+        if isinstance(sent, AuditEvent):
+            self._site.drop(sent)
+            raise _NotSentError
+        return sent.wire
+
+    def _parts(self, packet: Packet, mtu: int) -> list[Packet]:
+        try:
+            return fragment(packet, mtu, self._site.plane.identifications.next())
+        except FragmentationNeededError as error:
+            self._site.refuse(DropReason.OUT_TOO_BIG, packet, str(error))
+            raise _NotSentError from error
+
+    def _tell_too_big(self, bundle: Bundle, packet: Packet, mtu: int) -> NoReturn:
+        router = self._site.own_address(packet)
+        message = too_big(bundle, packet, mtu, router) if router else None
+        fitting = told_mtu(bundle, packet, mtu)
+        detail = f"{packet.total_length} octets where {fitting} fit"
+        self._tell(DropReason.OUT_TOO_BIG, packet, detail, message)
+
+    def _tell(
+        self, reason: DropReason, packet: Packet, detail: str, message: Packet | None
+    ) -> NoReturn:
+        """Drop a packet, and let its sender know where that is allowed."""
+        self._site.refuse(reason, packet, detail)
+        if message is not None:
+            self._site.events.append(SenderTold(message))
+        raise _NotSentError
 
     def _remember(self, going: _Departure, bundle: Bundle) -> None:
         """Let the next packets of this flow take the short way, where one serves."""
@@ -110,5 +182,14 @@ class Outbound:
             going.octets,
             random=plane.random,
             identifications=plane.identifications,
-            largest=_MAX_SIZE,
+            largest=largest_inner(bundle, self._site.path_mtu(bundle, going.now)),
         )
+
+
+_BEFORE = (Fit.FRAGMENT_INNER, Fit.FRAGMENT_EITHER)
+
+
+def _any_port(bundle: Bundle) -> bool:
+    """Whether later fragments, which show no ports, are covered as the first one is."""
+    selector = bundle.inner.selector
+    return (selector.source_port, selector.destination_port) == (ANY_PORT, ANY_PORT)

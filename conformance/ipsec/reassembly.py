@@ -122,6 +122,12 @@ class Reassembly:
         self._forget(key)
         return _joined(parts, first)
 
+    @property
+    def deadline(self) -> float | None:
+        """When ``expire`` has something to do, or None."""
+        oldest = next(iter(self._parts.values()), None)
+        return oldest.began + self._limits.seconds if oldest else None
+
     def expire(self, now: float) -> list[Packet]:
         """Give up the packets whose time is over; the first fragments of those, if seen.
 

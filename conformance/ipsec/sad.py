@@ -44,6 +44,12 @@ __all__ = [
 SadKey = tuple[int, "Address", int]
 """SPI, destination address, protocol: what names an SA on the wire (RFC 4301 4.1)."""
 
+_SPI_AT: dict[int, slice] = {
+    Protocol.ESP: slice(0, 4),
+    Protocol.AH: slice(4, 8),
+    Protocol.UDP: slice(8, 12),
+}
+
 
 def _key(sa: SecurityAssociation) -> SadKey:
     return sa.spi, sa.destination, sa.protocol
@@ -76,7 +82,7 @@ class Sad:
         for sa in bundle.sas:
             if _key(sa) in self._by_key:
                 raise ValueError(f"SPI {sa.spi:#010x} to {sa.destination} is in use")
-        self.generation += 1
+        self.changed()
         self._by_key |= {_key(sa): (sa, bundle) for sa in bundle.sas}
         for sa in bundle.sas:
             sa.usage.since = now
@@ -92,11 +98,15 @@ class Sad:
     def remove(self, removed: SecurityAssociation | Bundle) -> None:
         """Remove an SA with the bundle that it stands in; raises KeyError where none stands."""
         _, bundle = self._by_key[_key(bundled(removed).outer)]
-        self.generation += 1
+        self.changed()
         for sa in bundle.sas:
             del self._by_key[_key(sa)]
         if bundle in self._ranks:
             self._outbound.remove(bundle.inner.selector, self._ranks.pop(bundle))
+
+    def changed(self) -> None:
+        """Let nobody go on with what was found here before."""
+        self.generation += 1
 
     def find(
         self, spi: int, destination: Address, protocol: int = Protocol.ESP
@@ -105,12 +115,13 @@ class Sad:
         sa, _ = self._by_key.get((spi, destination, protocol), (None, None))
         return sa if sa is not None and sa.direction == "in" else None
 
-    def find_outbound(
-        self, spi: int, destination: Address, protocol: int = Protocol.ESP
-    ) -> SecurityAssociation | None:
-        """The outbound SA of a packet that we sent, which an ICMP error shows, or None."""
-        sa, _ = self._by_key.get((spi, destination, protocol), (None, None))
-        return sa if sa is not None and sa.direction == "out" else None
+    def named_by(self, sent: Packet) -> list[SecurityAssociation]:
+        """The outbound SA that a packet of ours shows, in UDP too, as an ICMP error quotes it."""
+        at = _SPI_AT.get(sent.protocol)
+        protocol = sent.protocol if sent.protocol != Protocol.UDP else Protocol.ESP
+        spi = int.from_bytes(sent.payload[at]) if at else 0
+        sa, _ = self._by_key.get((spi, sent.destination, protocol), (None, None))
+        return [sa] if sa is not None and sa.direction == "out" else []
 
     def stands(self, sa: SecurityAssociation) -> bool:
         """Whether this very SA is installed."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from conformance.ipsec.ip import Ipv4Packet, Protocol
+from conformance.ipsec.ip import Protocol
 from conformance.ipsec.packet import host_network
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ HIDDEN = -1
 
 _MAX_PORT = 0xFFFF
 _SCTP, _UDP_LITE, _DCCP, _MOBILITY = 132, 136, 33, 135
+WITH_PORTS = frozenset((int(Protocol.TCP), int(Protocol.UDP), _SCTP, _UDP_LITE, _DCCP))
+"""Protocols whose headers begin with two ports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +183,7 @@ _WITH_TYPES = {
     int(Protocol.ICMPV6): _TYPE_AND_CODE,
     _MOBILITY: _MOBILITY_TYPE,
 }
-_PLACES = _WITH_TYPES | dict.fromkeys(
-    (int(Protocol.TCP), int(Protocol.UDP), _SCTP, _UDP_LITE, _DCCP), _PORTS
-)
+_PLACES = _WITH_TYPES | dict.fromkeys(WITH_PORTS, _PORTS)
 
 
 def ports_of(packet: Packet) -> tuple[int, int]:
@@ -192,18 +192,6 @@ def ports_of(packet: Packet) -> tuple[int, int]:
     RFC 4301 4.4.1.1; later fragments show nothing (RFC 4301 7).
     """
     place = _PLACES.get(packet.protocol)
-    if place is None or is_later_fragment(packet) or len(packet.payload) < place.end:
+    if place is None or packet.fragment_offset or len(packet.payload) < place.end:
         return HIDDEN, HIDDEN
     return place.read(packet.payload)
-
-
-def is_later_fragment(packet: Packet) -> bool:
-    """Whether it is a fragment other than the first, which has the next layer's header."""
-    if isinstance(packet, Ipv4Packet):
-        return packet.fragment_offset > 0
-    offsets = (
-        int.from_bytes(header.body[1:3]) >> 3
-        for header in packet.headers
-        if header.number == Protocol.FRAGMENT
-    )
-    return any(offsets)

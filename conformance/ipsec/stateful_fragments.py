@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.ipsec.fragments import FragmentKey, key_of
+from conformance.ipsec.selector import ports_of
 
 if TYPE_CHECKING:
     from conformance.ipsec.packet import Packet
@@ -45,3 +46,13 @@ class StatefulFragments:
         """What the first fragment of this one's packet showed; None where none has passed."""
         ports, then = self._known.get(key_of(fragment), (None, 0.0))
         return ports if now - then < self._seconds else None
+
+    def look(self, packet: Packet, now: float) -> tuple[int, int]:
+        """The ports that a packet shows or, of a later fragment, that the first one has shown."""
+        known = self.ports_of(packet, now) if packet.fragment_offset else None
+        return (known.source, known.destination) if known else ports_of(packet)
+
+    def note(self, packet: Packet, now: float) -> None:
+        """Remember what a first fragment shows, now that it has been let through."""
+        if packet.more_fragments:
+            self.remember(packet, Ports(packet.protocol, *ports_of(packet)), now)
