@@ -177,6 +177,7 @@ STILL = {
     "echo of ICMPv6": icmp_about("6", 128),
     "a first fragment": fragment(replace(PACKETS["4"], payload=bytes(3000)), 1280)[0],
     "a later fragment of IPv6": later(PACKETS["6"]),
+    "a later fragment of ICMPv6": later(icmp_about("6", 128)),
 }
 
 

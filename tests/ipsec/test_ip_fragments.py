@@ -216,7 +216,7 @@ def test_packets_are_told_apart(packet: Packet) -> None:
 # What is refused.
 
 
-@given(st.integers(0, 372), st.integers(1, 373), st.sampled_from(sorted(BOTH)), st.data())
+@given(st.integers(0, 400), st.integers(1, 373), st.sampled_from(sorted(BOTH)), st.data())
 def test_every_overlap_is_refused(start: int, size: int, version: str, data: Any) -> None:
     """RFC 5722 4: the whole packet is given up, and what is still to come of it as well."""
     fragments = resent(fragment(BOTH[version], 600, 7))
@@ -254,6 +254,17 @@ def test_another_end_is_refused(packet: Packet) -> None:
         table = Reassembly()
         table.add(piece(like, first, bytes(8), more=False), 0.0)
         refused(table, piece(like, second, bytes(8), more=False), "behind the end")
+
+
+@both
+def test_nothing_is_behind_the_end(packet: Packet) -> None:
+    """Whether the end was seen first or last."""
+    like = fragment(packet, 600, 7)[0]
+    end, behind = piece(like, 4, bytes(8), more=False), piece(like, 9, bytes(8))
+    for first, second in ((end, behind), (behind, end)):
+        table = Reassembly()
+        table.add(first, 0.0)
+        refused(table, second, "behind the end")
 
 
 @both
@@ -368,6 +379,17 @@ def test_the_oldest_makes_room() -> None:
         assert (len(table), table.evicted) == (3, 2)
         for one, packet in zip(fragment(packets[4], 1500)[1:], (None, packets[4]), strict=True):
             assert table.add(one, 0.0) == packet
+
+
+def test_the_oldest_is_not_in_its_own_way() -> None:
+    """Where it is the one that grows, the next oldest makes room."""
+    older, newer = (fragment(replace(V4, identification=one), 1500) for one in (1, 2))
+    table = Reassembly(Limits(octets=4000))
+    for one in (older[0], newer[0]):
+        table.add(one, 0.0)
+    table.add(older[1], 0.0)
+    assert (len(table), table.octets, table.evicted) == (1, 2960, 1)
+    assert table.add(older[2], 0.0) == replace(V4, identification=1)
 
 
 @given(

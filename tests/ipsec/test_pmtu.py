@@ -69,8 +69,11 @@ def test_a_lower_mtu_is_believed_for_a_while() -> None:
     assert path.learn(big(1400), 100.0)
     assert [path.current(now) for now in (100.0, 699.0, 700.0)] == [1400, 1400, 1500]
     assert path.learn(big(1400), 800.0)
-    assert path.learn(big(1300), 900.0)
-    assert [path.current(now) for now in (1400.0, 1499.0, 1500.0)] == [1300, 1300, 1500]
+    assert not path.learn(big(1400), 850.0), "told again, it ages all the same"
+    assert [path.current(now) for now in (1399.0, 1400.0)] == [1400, 1500]
+    assert path.learn(big(1400), 2000.0)
+    assert path.learn(big(1300), 2100.0)
+    assert [path.current(now) for now in (2600.0, 2699.0, 2700.0)] == [1300, 1300, 1500]
 
 
 @pytest.mark.parametrize(

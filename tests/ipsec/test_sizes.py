@@ -41,7 +41,7 @@ SHAPES = {  # one cipher of each shape: all that its sizes depend on
 ESP = [
     *SHAPES.values(),
     ("aes128gcm16", "none"),
-    *(("aes128", name) for name, row in INTEGRITY.items() if row.icv_size and not row.iv_size),
+    *(("aes128", name) for name, row in INTEGRITY.items() if row.icv_size and not row.ah_only),
 ]
 AH = [name for name, row in INTEGRITY.items() if row.icv_size]
 SUITES: dict[str, list[dict[str, Any]]] = {

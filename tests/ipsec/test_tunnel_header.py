@@ -30,7 +30,7 @@ INNER: dict[str, Packet] = {
         IPv6Address("fd00::1"), IPv6Address("fd00::2"), 253, b"data", ttl=9, flow_label=0xABCDE
     ),
 }
-LARGE = replace(INNER["6"], payload=bytes(1241))
+SIZES = {"least": 1280, "large": 1281}
 SELECTORS = {"4": Selector(), "6": Selector(ANYWHERE_6, ANYWHERE_6)}
 
 every_inner = pytest.mark.parametrize("inner", INNER)
@@ -141,6 +141,7 @@ def test_ecn_leaves_as_it_did_earlier(mode: str, figure: str, make_pair: MakePai
         ("copy", "4", 0b000, 0b000),
         ("copy", "4", 0b001, 0b000),  # a fragment's flag is its own
         ("copy", "6", 0, 0b000),  # RFC 4213 3.2.2: it cannot be told to shrink
+        ("copy", "least", 0, 0b000),
         ("copy", "large", 0, 0b010),
         *(("set", inner, 0, 0b010) for inner in INNER),
         ("set", "4", 0b010, 0b010),
@@ -150,7 +151,8 @@ def test_ecn_leaves_as_it_did_earlier(mode: str, figure: str, make_pair: MakePai
 )
 def test_df(policy: str, inner: str, flags: int, expected: int, make_pair: MakePair) -> None:
     """RFC 4301 8.1: set, clear or copied, as each SA is configured."""
-    packet = INNER.get(inner, LARGE)
+    packet = INNER.get(inner, INNER["6"])
+    packet = replace(packet, payload=bytes(SIZES[inner] - 40)) if inner in SIZES else packet
     if isinstance(packet, Ipv4Packet):
         packet = replace(packet, flags=flags)
     pair = pair_of(make_pair, "4", "4" if inner == "4" else "6", df=policy)
