@@ -60,7 +60,7 @@ class DataPlane:
             "out": StatefulFragments(),
             "in": StatefulFragments(),
         }
-        """The ports of packets in parts, by which their later fragments are known (RFC 4301 7.3)."""
+        """The ports of packets in parts, by which later fragments are known (RFC 4301 7.3)."""
         self._events: deque[LifetimeReached] = deque()
 
     def next_event(self) -> LifetimeReached | None:

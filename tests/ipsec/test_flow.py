@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.crypto.random import seeded_random
@@ -143,7 +143,7 @@ def test_every_size_and_field(
     name: tuple[str, str], outer: int, inner: int, make_sa: MakeSa
 ) -> None:
     twins = Twins(make_sa, outer, inner, **suite(name))
-    for size in (4, 4, 5, 6, 7, 8, 9, 10, 11, 12, 19, 20, 100, 1372):
+    for size in (4, 4, 5, 6, 7, 8, 9, 10, 11, 12, 19, 20, 100, 1300):
         for changes in ({}, {"tos": 0xB8}, {"tos": 3}, {"ttl": 1}):
             sent = packet(inner, size, **changes).build()
             (wire,) = twins.out(sent)
@@ -203,7 +203,6 @@ def mutated(wire: bytes, mutation: tuple[str, int, int]) -> bytes:
 
 
 @given(st.lists(MUTATIONS, min_size=1, max_size=6), st.sampled_from(SUITES))
-@settings(deadline=None)
 def test_hostile_packets_fare_alike(
     make_sa: MakeSa, mutations: list[tuple[str, int, int]], name: tuple[str, str]
 ) -> None:
@@ -216,7 +215,6 @@ def test_hostile_packets_fare_alike(
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 255)), max_size=4))
-@settings(deadline=None)
 def test_inner_packets_that_are_not_regular_fare_alike(
     make_sa: MakeSa, flips: list[tuple[int, int]]
 ) -> None:
