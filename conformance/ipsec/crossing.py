@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.ipsec.icmp_errors import ErrorKind, turned_round
 from conformance.ipsec.lifetime import LifetimeReached
 from conformance.ipsec.pmtu import PathMtu, concerned
 from conformance.ipsec.reassembly import Reassembly
 from conformance.ipsec.results import AuditEvent
+from conformance.ipsec.selector import ports_of
 
 if TYPE_CHECKING:
     from conformance.ipsec.association import Bundle, SecurityAssociation
@@ -60,6 +61,16 @@ class PathMtuLearned:
 Event = AuditEvent | SaWanted | SenderTold | PathMtuLearned | LifetimeReached
 
 
+class Judged(NamedTuple):
+    """What decides on a packet."""
+
+    entry: SpdEntry | None
+    subject: Packet
+    """The packet itself, or that which an ICMP error is about."""
+    ports: tuple[int, int]
+    """Of the subject."""
+
+
 @dataclass(slots=True)
 class Site:
     """One host at its boundary."""
@@ -91,12 +102,14 @@ class Site:
         version = packet.source.version
         return next((one for one in self.addresses if one.version == version), None)
 
-    def entry_for(self, packet: Packet, way: Way, now: float) -> SpdEntry | None:
+    def judge(self, packet: Packet, way: Way, now: float) -> Judged:
         """The policy of a packet, or of the one that an ICMP error is about (RFC 4301 6.2)."""
         ports = self.plane.fragments[way].look(packet, now)
         entry = self.spd.find(packet, way, ports)
         about = turned_round(packet) if entry is None else None
-        return self.spd.find(about, way) if about else entry
+        if about is None:
+            return Judged(entry, packet, ports)
+        return Judged(self.spd.find(about, way), about, ports_of(about))
 
     def path_mtu(self, bundle: Bundle, now: float) -> int:
         """What is believed of the path of a bundle's packets."""

@@ -84,7 +84,7 @@ class Inbound:
                 return self._site.refuse(DropReason.IN_SELECTOR, packet, "nested too deep")
         if not passed:
             return self._in_clear(packet, now)
-        entry = self._site.entry_for(packet, "in", now)
+        entry = self._site.judge(packet, "in", now).entry
         if entry is None or not entry.wants(passed):
             return self._site.refuse(DropReason.IN_SELECTOR, packet, "not as the policy wants it")
         inner = packet.build()
@@ -102,7 +102,7 @@ class Inbound:
         error = error_of(packet) if packet.destination in self._site.addresses else None
         if error is not None and self._site.learn(error, now):
             return NOTHING
-        entry = self._site.entry_for(packet, "in", now)
+        entry = self._site.judge(packet, "in", now).entry
         action = entry.action if entry else "discard"
         if action == "bypass":
             return (packet.build(),)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conformance.ipsec.association import Bundle
-    from conformance.ipsec.crossing import Packets, Site
+    from conformance.ipsec.crossing import Judged, Packets, Site
     from conformance.ipsec.packet import Packet
     from conformance.ipsec.spd import Action, SpdEntry, Template
 
@@ -34,6 +34,7 @@ class _Departure(NamedTuple):
     octets: bytes
     packet: Packet
     entry: SpdEntry
+    judged: Judged
     now: float
 
 
@@ -78,11 +79,12 @@ class Outbound:
             packet = parse_packet(octets)
         except MalformedPacketError as error:
             return site.drop(AuditEvent(DropReason.OUT_HEADER, str(error)))
-        entry = site.entry_for(packet, "out", now)
-        if entry is None:
+        judged = site.judge(packet, "out", now)
+        if judged.entry is None:
             return site.refuse(DropReason.OUT_POLICY, packet, "no policy speaks of it")
+        going = _Departure(octets, packet, judged.entry, judged, now)
         try:
-            return self._actions[entry.action](_Departure(octets, packet, entry, now))
+            return self._actions[judged.entry.action](going)
         except _NotSentError:
             return NOTHING
 
@@ -97,7 +99,7 @@ class Outbound:
         wires, packets = NOTHING, [self._hop(going.packet)]
         for nested, template in enumerate(going.entry.templates):
             packets = [*map(parse_packet, wires)] if nested else packets
-            bundle = self._bundle(going, template, packets[0], nested=nested > 0)
+            bundle = self._bundle(going, template, packets[0] if nested else None)
             wires = tuple(wire for one in packets for wire in self._through(bundle, one, going.now))
             if packets == [going.packet] and len(wires) == 1:
                 self._remember(going, bundle)
@@ -113,13 +115,14 @@ class Outbound:
             self._tell(DropReason.OUT_TTL, packet, "its last hop", forwarded.error)
         return forwarded.packet
 
-    def _bundle(
-        self, going: _Departure, template: Template, packet: Packet, *, nested: bool
-    ) -> Bundle:
-        ports = self._site.plane.fragments["out"].look(packet, going.now)
-        bundle = self._sad.select(packet, template, ports)
+    def _bundle(self, going: _Departure, template: Template, outer: Packet | None) -> Bundle:
+        """What protects the packet, or ``outer``, which an SA has made of it already."""
+        if outer is None:
+            bundle = self._sad.select(going.judged.subject, template, going.judged.ports)
+        else:
+            bundle = self._sad.select(outer, template)
         if bundle is None:
-            selector = just(packet) if nested else going.entry.selector_for(packet)
+            selector = just(outer) if outer else going.entry.selector_for(going.judged.subject)
             wanted = SaWanted(going.packet, going.entry, template, selector)
             self._site.events.append(wanted)
             raise _NotSentError

@@ -59,8 +59,12 @@ class SpdEntry:
     """For people."""
 
     def selector_for(self, packet: Packet) -> Selector:
-        """What SAs that come about for an outbound packet shall carry (RFC 4301 5.1, step 3)."""
-        fitting = next(one for one in self.selectors if one.covers(packet))
+        """What SAs that come about for an outbound packet shall carry (RFC 4301 5.1, step 3).
+
+        The packet is one that the entry decides on; of a later fragment, whose ports are known
+        from elsewhere, the first selector serves.
+        """
+        fitting = next((one for one in self.selectors if one.covers(packet)), self.selectors[0])
         return fitting.narrowed(packet, self.populate)
 
     def wants(self, passed: Sequence[Bundle]) -> bool:
