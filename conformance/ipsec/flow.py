@@ -25,32 +25,63 @@ if TYPE_CHECKING:
     from conformance.ipsec.association import SecurityAssociation
     from conformance.ipsec.packet import Packet
 
-Flow = Callable[[bytes, float], "bytes | None"]
-"""(packet, now) -> the packet on the other side of the boundary, or None for the long way."""
+Flow = Callable[[bytes, int, float], "bytes | None"]
+"""(packet, its head, now) -> the packet on the other side of the boundary; None: the long way."""
 
-_PLAIN_4, _SIZE_6 = 0x45, 40
 _SHOWN = WITH_PORTS | {Protocol.ESP}
 """Protocols whose first four octets stay the same in a flow: ports, or an SPI."""
-_SHOWN_SIZE = 4
+_SHOWN_SIZE = 8
+"""Octets of a payload within a head."""
 _PADDING = bytes(range(1, 256))
 _ALIGNMENT, _TRAILER, _HEADER = 4, 2, 8
-_LOW = 0xFFFFFFFF
-_ONES = 0xFFFF
+_LOW, _ONES = 0xFFFFFFFF, 0xFFFF
 _ECN = 0b11
 
 _number = int.from_bytes
 """Found once: the look-up costs as much as the call."""
 
 
-def key_of(octets: bytes) -> bytes:
-    """All that decides on a regular packet: its header but for lengths, identification, checksum.
+class _Shape(NamedTuple):
+    """The head of a regular packet, its header and eight octets more, as one number.
 
-    Of IPv4 version and length of the header, traffic class, flags and fragment offset, time to
-    live, protocol, addresses and ports; of IPv6 the like. Of what is no packet, anything.
+    These begin with ports, or with an SPI, which a sequence number follows.
+    """
+
+    size: int
+    """Octets of the head."""
+    mask: int
+    """The bits that decide on a packet: all but lengths, identification and checksum."""
+    length_at: int
+    """Where the length field stands: by how many bits to shift it down."""
+    uncounted: int
+    """Octets of the header that the length does not count."""
+    number: int
+    """The next header value that announces such a packet."""
+
+
+def _mask(size: int, *fields: slice) -> int:
+    octets = bytearray(b"\xff" * size)
+    for field in fields:
+        octets[field] = bytes(field.stop - field.start)
+    return _number(octets)
+
+
+_4 = _Shape(28, _mask(28, slice(2, 6), slice(10, 12), slice(24, 28)), 192, 0, Protocol.IPV4)
+_6 = _Shape(48, _mask(48, slice(4, 6), slice(44, 48)), 336, 40, Protocol.IPV6)
+_SHAPES = {4: _4, 6: _6}
+"""By IP version."""
+HEAD_4, MASK_4, HEAD_6, MASK_6 = slice(_4.size), _4.mask, slice(_6.size), _6.mask
+"""What ``key_of`` is made of, for those who cannot afford the call."""
+
+
+def key_of(octets: bytes) -> int:
+    """All that decides on a regular packet: header and ports, less what differs in a flow.
+
+    Of what is no packet, any number that is the key of none.
     """
     if octets[:1] == b"\x45":
-        return octets[:2] + octets[6:10] + octets[12:24]
-    return octets[:4] + octets[6:44]
+        return _number(octets[HEAD_4]) & MASK_4
+    return _number(octets[HEAD_6]) & MASK_6
 
 
 def is_regular(packet: Packet) -> bool:
@@ -64,25 +95,6 @@ def serves(sa: SecurityAssociation) -> bool:
     """Whether there is a short way through this SA: ESP in tunnel mode, nothing hidden."""
     plain = not sa.tfc and sa.tunnel_header.dscp_received == "discard"
     return sa.protocol == Protocol.ESP and sa.mode == "tunnel" and plain
-
-
-class _Shape(NamedTuple):
-    """Where a regular packet has its length, and what of it has a checksum."""
-
-    length: slice
-    uncounted: int
-    """Octets of the header that the length does not count."""
-    summed: slice
-    header: int
-    number: int
-    """The next header value that announces it."""
-
-
-_SHAPES = {
-    4: _Shape(slice(2, 4), 0, slice(0, 20), 20, Protocol.IPV4),
-    6: _Shape(slice(4, 6), 40, slice(0, 0), 40, Protocol.IPV6),
-}
-"""By IP version."""
 
 
 def outbound(
@@ -101,8 +113,9 @@ def outbound(
     most_bytes, most_packets, end = _limits(sa)
     limited = (most_bytes, most_packets, end) != _UNLIMITED
     iv_size, icv_size, counts = cipher.iv_size, cipher.icv_size + mac_size, sa.counts_ivs
-    length, uncounted, summed, _, number = _SHAPES[first_packet[0] >> 4]
-    trailers = _trailers(max(cipher.block_size, _ALIGNMENT), number)
+    shape = _SHAPES[first_packet[0] >> 4]
+    length_at, uncounted, summed = shape.length_at, shape.uncounted, shape is _4
+    trailers = _trailers(max(cipher.block_size, _ALIGNMENT), shape.number)
     alignment = len(trailers)
     head_for, start = head_of(sa, first_packet, identifications)
     sizes = _sizes_like(len(first_packet), largest, sa.source.version, first_packet[0] >> 4)
@@ -110,9 +123,10 @@ def outbound(
     associated = slice(start, start + _HEADER)
     spi = sa.spi.to_bytes(4)
 
-    def protect(octets: bytes, now: float) -> bytes | None:
+    def protect(octets: bytes, head: int, now: float) -> bytes | None:
         size, sequence = len(octets), usage.sequence + 1
-        if _number(octets[length]) + uncounted != size or _number(octets[summed]) % _ONES:
+        # 2^16 is 1 modulo 2^16 - 1: a number is congruent to the sum of its 16-bit words.
+        if (head >> length_at & _ONES) + uncounted != size or (summed and (head >> 64) % _ONES):
             return None
         carried, packets = usage.bytes + size, usage.packets + 1
         if limited and not (carried < most_bytes and packets < most_packets and now < end):
@@ -121,9 +135,9 @@ def outbound(
             return None
         plain = octets + trailers[size % alignment]
         iv = sequence.to_bytes(iv_size) if counts else random(iv_size)
-        head = head_for(len(plain) + icv_size, sequence & _LOW, iv)
-        aad = spi + sequence.to_bytes(8) if esn else head[associated]
-        wire = head + encrypt(iv, plain, aad)
+        ahead = head_for(len(plain) + icv_size, sequence & _LOW, iv)
+        aad = spi + sequence.to_bytes(8) if esn else ahead[associated]
+        wire = ahead + encrypt(iv, plain, aad)
         if icv is not None:
             wire += icv(wire[start:] + (sequence >> 32).to_bytes(4) if esn else wire[start:])
         usage.sequence, usage.packets, usage.bytes = sequence, packets, carried
@@ -168,37 +182,49 @@ def _trailer(pad: int, number: int) -> bytes:
     return _PADDING[:pad] + bytes((pad, number))
 
 
-_ENDS_4, _ENDS_6 = (
-    {_TRAILER + pad: _trailer(pad, number) for pad in range(256)}
-    for number in (Protocol.IPV4, Protocol.IPV6)
-)
-"""Every trailer by its size."""
-
-
-def inbound(sa: SecurityAssociation, fitting: Container[bytes]) -> Flow:
+def inbound(sa: SecurityAssociation, fitting: Container[int]) -> Flow:  # noqa: C901 - see accept
     """The way in through an SA that ``serves``, for packets that came to it by their key.
 
     ``fitting`` has the keys of the inner packets that selectors and policies let through, and whose
     ECN field the tunnel leaves as it is.
     """
-    usage, window = sa.usage, sa.replay
-    whole = window.whole if window is not None and sa.esn else None
+    cipher, icv_size, esn = ENCRYPTION[sa.cipher], INTEGRITY[sa.integrity].icv_size, sa.esn
+    decrypt, verify, usage, window = (
+        sa.keyed_cipher.decrypt,
+        sa.keyed_mac.verify,
+        sa.usage,
+        sa.replay,
+    )
+    whole = window.whole if window is not None and esn else None
     most_bytes, most_packets, end = _limits(sa)
     limited = (most_bytes, most_packets, end) != _UNLIMITED
-    length, uncounted, summed, start, _ = _SHAPES[sa.source.version]
-    low, open_ = slice(start + 4, start + _HEADER), _opener(sa, start)
+    shape = _SHAPES[sa.source.version]
+    length_at, uncounted, summed = shape.length_at, shape.uncounted, shape is _4
+    start = shape.size - _SHOWN_SIZE
+    iv = slice(start + 8, start + 8 + cipher.iv_size)
+    header, body, spi = slice(start, start + 8), slice(iv.stop, None), sa.spi.to_bytes(4)
+    tag, block = cipher.icv_size, cipher.block_size
 
-    def accept(octets: bytes, now: float) -> bytes | None:
-        sequence = _number(octets[low])
-        if whole is not None:
-            sequence = whole(sequence)
-        if (
-            _number(octets[length]) + uncounted != len(octets)
-            or _number(octets[summed]) % _ONES
-            or (window is not None and sequence <= window.right and not window.accepts(sequence))
-        ):
+    def accept(octets: bytes, head: int, now: float) -> bytes | None:  # noqa: C901, PLR0911 - calls are dear
+        size, sequence = len(octets), head & _LOW
+        if (head >> length_at & _ONES) + uncounted != size or (summed and (head >> 64) % _ONES):
             return None
-        inner = _inner(open_(octets, sequence), fitting)
+        if window is not None:
+            if whole is not None:
+                sequence = whole(sequence)
+            if sequence <= window.right and not window.accepts(sequence):
+                return None
+        sealed = octets[body]
+        if icv_size:
+            signed, icv, sealed = octets[start:-icv_size], octets[-icv_size:], sealed[:-icv_size]
+            if not verify(signed + (sequence >> 32).to_bytes(4) if esn else signed, icv):
+                return None
+        encrypted = len(sealed) - tag
+        if encrypted < _TRAILER or encrypted % block:
+            return None
+        aad = spi + sequence.to_bytes(8) if esn else octets[header]
+        plain = decrypt(octets[iv], sealed, aad)
+        inner = _inner(plain, fitting) if plain else None
         if inner is None:
             return None
         carried, packets = usage.bytes + len(inner), usage.packets + 1
@@ -212,42 +238,21 @@ def inbound(sa: SecurityAssociation, fitting: Container[bytes]) -> Flow:
     return accept
 
 
-def _inner(plain: bytes | None, fitting: Container[bytes]) -> bytes | None:
+def _inner(plain: bytes, fitting: Container[int]) -> bytes | None:
     """The packet ahead of a trailer, where it is regular and fits, and the trailer is in order."""
-    if not plain:
-        return None
-    if plain[0] == _PLAIN_4:
-        size = _number(plain[2:4])
-        key = plain[:2] + plain[6:10] + plain[12:24]
-        ends, remainder = _ENDS_4, _number(plain[:20]) % _ONES
+    head = _number(plain[HEAD_4])
+    if head & MASK_4 in fitting:
+        size, ends, remainder = head >> 192 & _ONES, _ENDS_4, (head >> 64) % _ONES
     else:
-        size = _number(plain[4:6]) + _SIZE_6
-        key = plain[:4] + plain[6:44]
-        ends, remainder = _ENDS_6, 0
-    # The packet tells where it ends, and then there is but one trailer that can follow.
-    if remainder or key not in fitting or plain[size:] != ends.get(len(plain) - size):
-        return None
-    return plain[:size]
-
-
-def _opener(sa: SecurityAssociation, start: int) -> Callable[[bytes, int], bytes | None]:
-    """(outer packet, sequence number) -> the plaintext with its trailer; None where it is none."""
-    cipher, icv_size = ENCRYPTION[sa.cipher], INTEGRITY[sa.integrity].icv_size
-    decrypt, verify, esn = sa.keyed_cipher.decrypt, sa.keyed_mac.verify, sa.esn
-    spi, iv_at, block = sa.spi.to_bytes(4), start + _HEADER, cipher.block_size
-    body_at = iv_at + cipher.iv_size
-    least = body_at + cipher.icv_size + _TRAILER
-    odd = (body_at + cipher.icv_size) % block
-
-    def open_(octets: bytes, sequence: int) -> bytes | None:
-        if len(octets) < least or len(octets) % block != odd:
+        head = _number(plain[HEAD_6])
+        if head & MASK_6 not in fitting:
             return None
-        aad = spi + sequence.to_bytes(8) if esn else octets[start:iv_at]
-        return decrypt(octets[iv_at:body_at], octets[body_at:], aad)
+        size, ends, remainder = (head >> 336 & _ONES) + 40, _ENDS_6, 0
+    # The packet tells where it ends, and then there is but one trailer that can follow.
+    return None if remainder or plain[size:] != ends.get(len(plain) - size) else plain[:size]
 
-    def verify_and_open(octets: bytes, sequence: int) -> bytes | None:
-        signed, icv = octets[:-icv_size], octets[-icv_size:]
-        covered = signed[start:] + (sequence >> 32).to_bytes(4) if esn else signed[start:]
-        return open_(signed, sequence) if verify(covered, icv) else None
 
-    return verify_and_open if icv_size else open_
+_ENDS_4, _ENDS_6 = (
+    {_TRAILER + pad: _trailer(pad, shape.number) for pad in range(256)} for shape in (_4, _6)
+)
+"""Every trailer by its size."""

@@ -8,6 +8,7 @@ from conformance.ipsec import flow
 from conformance.ipsec.association import Bundle
 from conformance.ipsec.crossing import NOTHING
 from conformance.ipsec.drops import DropReason, PacketDroppedError
+from conformance.ipsec.flow import HEAD_4, HEAD_6, MASK_4, MASK_6
 from conformance.ipsec.icmp_errors import error_of
 from conformance.ipsec.ip import MalformedPacketError
 from conformance.ipsec.packet import parse_packet
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from conformance.ipsec.crossing import Packets, Site
     from conformance.ipsec.packet import Packet
 
+_number = int.from_bytes
 MOST_NESTED = 8
 """Bundles around one packet."""
 MOST_FITTING = 65536
@@ -38,23 +40,23 @@ class Inbound:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._sad = site.plane.sad
-        self._generation = self._sad.generation
-        self._flows: dict[bytes, flow.Flow] = {}
-        self._fitting: dict[bytes, set[bytes]] = {}
+        site.plane.sad.watchers.append(self.forget)
+        self._flows: dict[int, flow.Flow] = {}
+        self._fitting: dict[int, set[int]] = {}
 
     def forget(self) -> None:
         """Look every flow up anew: SAs or policies are others now."""
         self._flows.clear()
-        self._generation = self._sad.generation
         self._fitting.clear()
 
     def cross(self, octets: bytes, now: float) -> Packets:
         """Take a packet."""
-        if self._generation != self._sad.generation:
-            self.forget()
-        short = self._flows.get(flow.key_of(octets))
-        inner = short(octets, now) if short else None
+        head = _number(octets[HEAD_4])
+        short = self._flows.get(head & MASK_4)
+        if short is None:
+            head = _number(octets[HEAD_6])
+            short = self._flows.get(head & MASK_6)
+        inner = short(octets, head, now) if short else None
         return (inner,) if inner else self._look_closer(octets, now)
 
     def _look_closer(self, octets: bytes, now: float) -> Packets:

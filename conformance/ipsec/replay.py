@@ -49,9 +49,9 @@ class ReplayWindow:
     def advance(self, sequence: int) -> None:
         """Mark the number as seen; only for a packet whose ICV held."""
         ahead = sequence - self.right
-        if ahead <= 0:
+        if ahead > 0:
+            # A long jump clears the window: no shift by billions of bits.
+            self._seen = (self._seen << ahead & self._mask | 1) if ahead < self.size else 1
+            self.right = sequence
+        else:
             self._seen |= 1 << -ahead
-            return
-        # A long jump clears the window: no shift by billions of bits.
-        self._seen = (self._seen << ahead & self._mask | 1) if ahead < self.size else 1
-        self.right = sequence

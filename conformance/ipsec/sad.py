@@ -21,7 +21,7 @@ from conformance.ipsec.lifetime import Lifetime, Usage
 from conformance.ipsec.selector import ANYWHERE, Selector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from conformance.ipsec.packet import Address, Packet
     from conformance.ipsec.spd import Template
@@ -64,8 +64,8 @@ class Sad:
         self._numbers = count(1)
         self._ranks: dict[Bundle, int] = {}
         self._deadlines: list[tuple[float, int, SecurityAssociation]] = []
-        self.generation = 0
-        """Another one after every change, so that what was found here can be remembered."""
+        self.watchers: list[Callable[[], None]] = []
+        """Called after every change, so that what was found here can be remembered until then."""
 
     def __iter__(self) -> Iterator[SecurityAssociation]:
         return iter([sa for sa, _ in self._by_key.values()])
@@ -82,7 +82,6 @@ class Sad:
         for sa in bundle.sas:
             if _key(sa) in self._by_key:
                 raise ValueError(f"SPI {sa.spi:#010x} to {sa.destination} is in use")
-        self.changed()
         self._by_key |= {_key(sa): (sa, bundle) for sa in bundle.sas}
         for sa in bundle.sas:
             sa.usage.since = now
@@ -94,19 +93,21 @@ class Sad:
             # The newest one comes first.
             self._ranks[bundle] = -next(self._numbers)
             self._outbound.add(bundle.inner.selector, self._ranks[bundle], bundle)
+        self.changed()
 
     def remove(self, removed: SecurityAssociation | Bundle) -> None:
         """Remove an SA with the bundle that it stands in; raises KeyError where none stands."""
         _, bundle = self._by_key[_key(bundled(removed).outer)]
-        self.changed()
         for sa in bundle.sas:
             del self._by_key[_key(sa)]
         if bundle in self._ranks:
             self._outbound.remove(bundle.inner.selector, self._ranks.pop(bundle))
+        self.changed()
 
     def changed(self) -> None:
         """Let nobody go on with what was found here before."""
-        self.generation += 1
+        for watcher in self.watchers:
+            watcher()
 
     def find(
         self, spi: int, destination: Address, protocol: int = Protocol.ESP

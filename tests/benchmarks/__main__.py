@@ -6,6 +6,8 @@ import sys
 from itertools import cycle
 from typing import TYPE_CHECKING, NamedTuple
 
+import esp_packets
+import many
 import sa_message
 from handshake import GROUP, QuickMode, check, exchange, main_mode_alone
 from primitives import primitives
@@ -46,7 +48,7 @@ class Row(NamedTuple):
         return f"{faster:.1f} times as fast", f"at least {goal:g}", verdict
 
 
-SCAPY, PRIMITIVES = "scapy", "its primitives"
+SCAPY, PRIMITIVES, BARE = "scapy", "its primitives", "a bare loop"
 HEAD = ("", "ours", "against", "", "ratio", "goal", "")
 
 
@@ -85,10 +87,38 @@ def _each_in_turn(parse: Callable[[bytes], object]) -> Callable[[], object]:
     return lambda: parse(next(samples))
 
 
+def packets() -> Iterator[Row]:
+    """AES-GCM-128 in tunnel mode, packets of 1400 octets, with policy, window and limits."""
+    ways = (
+        ("out", esp_packets.ours_out, esp_packets.bare_out, esp_packets.scapy_out),
+        ("in", esp_packets.ours_in, esp_packets.bare_in, esp_packets.scapy_in),
+    )
+    for way, ours, bare, scapy in ways:
+        yield Row(f"an ESP packet {way}", BARE, compare(ours(), bare()), goal=2)
+        yield Row(f"an ESP packet {way}", SCAPY, compare(ours(), scapy()), goal=100)
+        primitive = esp_packets.PRIMITIVES[way]
+        yield Row(f"an ESP packet {way}", PRIMITIVES, compare(ours(), primitive()))
+    yield Row(
+        "the first packet of a flow, out",
+        "the next ones",
+        compare(esp_packets.ours_long_out(), esp_packets.ours_out()),
+    )
+
+
+def curve() -> Iterator[Row]:
+    """The cost of a packet by the number of SAs and policies, against that with one."""
+    ways = (("out", many.outbound), ("in", many.inbound), ("first of a flow", many.first_packets))
+    for way, make in ways:
+        for count in many.COUNTS[1:]:
+            what = f"{count} SAs and policies, {way}"
+            goal = 1.5 if count == many.COUNTS[-1] else None
+            yield Row(what, "one of each", compare(make(count), make(1)), goal)
+
+
 def main() -> None:
     """Run all benchmarks, then print the table."""
     table: list[tuple[str, ...]] = [HEAD]
-    for benchmark in (handshakes, messages):
+    for benchmark in (packets, curve, handshakes, messages):
         for row in benchmark():
             print(f"measured: {row.what}", file=sys.stderr)
             table.append(row.cells())

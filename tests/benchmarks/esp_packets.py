@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from ipaddress import IPv4Address, IPv4Network
-from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -29,6 +28,8 @@ ALICE, BOB = IPv4Address("192.0.2.1"), IPv4Address("192.0.2.2")
 NETWORKS = IPv4Network("10.1.0.0/16"), IPv4Network("10.2.0.0/16")
 SPI, KEY, SALT = 0x1234, bytes(range(16)), b"salt"
 SIZE = 1400
+PACKETS = 1024
+"""Different packets: so many that making a receiver anew does not count."""
 
 _IP = struct.Struct("!2sHH4sH8s")
 _ESP = struct.Struct("!II")
@@ -56,36 +57,51 @@ def association(direction: str, **changes: Any) -> SecurityAssociation:
     return SecurityAssociation(**parameters | changes)
 
 
-def ends() -> tuple[Boundary, Boundary]:
-    """Alice and Bob, with an SA from her to him."""
-    there, back = Selector(*NETWORKS), Selector(*NETWORKS[::-1])
-    alice = Boundary(
-        Spd([SpdEntry("protect", (there,), (Template("tunnel", (ALICE, BOB)),))]),
-        [ALICE],
-        random=system_random,
-    )
-    bob = Boundary(
-        Spd([SpdEntry("protect", (back,), (Template("tunnel", (BOB, ALICE)),))]),
-        [BOB],
-        random=system_random,
-    )
+def sender() -> Boundary:
+    """Alice, with an SA to Bob."""
+    template = Template("tunnel", (ALICE, BOB))
+    spd = Spd([SpdEntry("protect", (Selector(*NETWORKS),), (template,))])
+    alice = Boundary(spd, [ALICE], random=system_random)
     alice.sad.add(association("out"))
-    bob.sad.add(association("in", replay=None))
-    return alice, bob
+    return alice
+
+
+def receiver() -> Boundary:
+    """Bob, with the same SA."""
+    template = Template("tunnel", (BOB, ALICE))
+    spd = Spd([SpdEntry("protect", (Selector(*NETWORKS[::-1]),), (template,))])
+    bob = Boundary(spd, [BOB], random=system_random)
+    bob.sad.add(association("in"))
+    return bob
 
 
 def ours_out() -> Callable[[], object]:
     """Alice sends."""
-    alice, packet = ends()[0], inner()
+    alice, packet = sender(), inner()
     return lambda: alice.outbound(packet, 0.0)
 
 
+def _received(make: Callable[[], Callable[[bytes, float], object]]) -> Callable[[], object]:
+    """What takes packet after packet, and begins anew where the same ones come again."""
+    alice = sender()
+    wires = [alice.outbound(inner(), 0.0)[0] for _ in range(PACKETS)]
+    receive, number = make(), 0
+
+    def next_one() -> object:
+        nonlocal receive, number
+        if number == PACKETS:
+            receive, number = make(), 0
+        number += 1
+        return receive(wires[number - 1], 0.0)
+
+    return next_one
+
+
 def ours_in() -> Callable[[], object]:
-    """Bob receives; without a window, so that the same packets may come again and again."""
-    alice, bob = ends()
-    wires = cycle([alice.outbound(inner(), 0.0)[0] for _ in range(64)])
-    assert bob.inbound(next(wires), 0.0) == (inner(),)
-    return lambda: bob.inbound(next(wires), 0.0)
+    """Bob receives; a new Bob, whose window is empty, where the same packets come again."""
+    receive = _received(lambda: receiver().inbound)
+    assert [receive() for _ in range(PACKETS + 1)] == [(inner(),)] * (PACKETS + 1)
+    return receive
 
 
 def bare_out() -> Callable[[], object]:
@@ -108,17 +124,32 @@ def bare_out() -> Callable[[], object]:
 
 def bare_in() -> Callable[[], object]:
     """The same the other way."""
-    keys, alice = {SPI: AESGCM(KEY).decrypt}, ends()[0]
-    wires = cycle([alice.outbound(inner(), 0.0)[0] for _ in range(64)])
+    keys = {SPI: AESGCM(KEY).decrypt}
 
-    def receive() -> bytes:
-        wire = next(wires)
+    def take(wire: bytes, _: float) -> bytes:
         spi, _ = _ESP.unpack_from(wire, 20)
         plain = keys[spi](SALT + wire[28:36], wire[36:], wire[20:28])
         return plain[: -2 - plain[-2]]
 
+    receive = _received(lambda: take)
     assert receive() == inner()
     return receive
+
+
+def primitive_out() -> Callable[[], object]:
+    """AES-GCM alone."""
+    encrypt, nonce, plain, header = AESGCM(KEY).encrypt, bytes(12), bytes(SIZE + 4), bytes(8)
+    return lambda: encrypt(nonce, plain, header)
+
+
+def primitive_in() -> Callable[[], object]:
+    """The same the other way."""
+    gcm, nonce, header = AESGCM(KEY), bytes(12), bytes(8)
+    decrypt, sealed = gcm.decrypt, gcm.encrypt(nonce, bytes(SIZE + 4), header)
+    return lambda: decrypt(nonce, sealed, header)
+
+
+PRIMITIVES = {"out": primitive_out, "in": primitive_in}
 
 
 def scapy_out() -> Callable[[], object]:
@@ -129,10 +160,21 @@ def scapy_out() -> Callable[[], object]:
 
 def scapy_in() -> Callable[[], object]:
     """The same the other way."""
-    oracle, alice = _oracle(), ends()[0]
-    wires = cycle([alice.outbound(inner(), 0.0)[0] for _ in range(64)])
-    assert bytes(oracle.decrypt(IP(next(wires)))) == inner()
-    return lambda: bytes(oracle.decrypt(IP(next(wires))))
+    oracle = _oracle()
+    receive = _received(lambda: lambda wire, _: bytes(oracle.decrypt(IP(wire))))
+    assert receive() == inner()
+    return receive
+
+
+def ours_long_out() -> Callable[[], object]:
+    """Alice sends, each packet looked up anew."""
+    alice, packet = sender(), inner()
+
+    def send() -> object:
+        alice.spd = alice.spd  # which forgets every flow
+        return alice.outbound(packet, 0.0)
+
+    return send
 
 
 def _oracle() -> Oracle:
