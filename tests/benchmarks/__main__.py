@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from argparse import ArgumentParser
 from itertools import cycle
 from typing import TYPE_CHECKING, NamedTuple
 
 import esp_packets
+import hostile
 import many
 import sa_message
 from handshake import GROUP, QuickMode, check, exchange, main_mode_alone
@@ -116,7 +118,12 @@ def curve() -> Iterator[Row]:
 
 
 def main() -> None:
-    """Run all benchmarks, then print the table."""
+    """Run all benchmarks, print the table, then send the hostile packets."""
+    parser = ArgumentParser(description="Measure as ratios, then survive hostile packets.")
+    parser.add_argument(
+        "--hostile", type=int, default=hostile.COUNT, metavar="N", help="how many; 0 for none"
+    )
+    wanted = parser.parse_args()
     table: list[tuple[str, ...]] = [HEAD]
     for benchmark in (packets, curve, handshakes, messages):
         for row in benchmark():
@@ -124,7 +131,9 @@ def main() -> None:
             table.append(row.cells())
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for cells in table:
-        print("  ".join(map(str.ljust, cells, widths)).rstrip())
+        print("  ".join(map(str.ljust, cells, widths)).rstrip(), flush=True)
+    if wanted.hostile:
+        hostile.show(hostile.run(wanted.hostile))
 
 
 if __name__ == "__main__":

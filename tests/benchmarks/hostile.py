@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 import time
 import tracemalloc
 from dataclasses import replace
@@ -106,17 +105,12 @@ _MAKERS: tuple[Callable[[random.Random, bytes], bytes], ...] = (
 )
 
 
-def main() -> None:
-    """Run, with the number of packets as an argument or a million, and print what came of it."""
-    outcome = run(int(sys.argv[1]) if len(sys.argv) > 1 else COUNT)
-    print(f"{outcome.packets} hostile packets in {outcome.seconds:.0f} s of CPU time")
+def show(outcome: Outcome) -> None:
+    """Print what became of them."""
+    print(f"{outcome.packets} hostile packets in {outcome.seconds:.0f} s of CPU time:")
     print(
         f"  dropped {outcome.dropped}, arrived {outcome.arrived}, moved the window {outcome.moved}"
     )
     print(f"  memory grew by {outcome.grown} octets in the second half")
     for reason, times in outcome.reasons.items():
         print(f"  {reason:20}{times:9}")
-
-
-if __name__ == "__main__":
-    main()
