@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from conformance.drivers.kernel_names import CIPHERS, COMBINED, INTEGRITIES, PROTOCOLS
+from conformance.linux.names import CIPHERS, COMBINED, INTEGRITIES, PROTOCOLS
 from conformance.record.records import ChildSa
 from conformance.record.wireshark import EspKey
 
