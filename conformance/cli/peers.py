@@ -9,7 +9,8 @@ from rich.table import Table
 
 from conformance.matrix import FACTORS, Manifest, load_manifests
 from conformance.matrix.factors import find_factor
-from conformance.matrix.manifest import find_manifest
+from conformance.matrix.kernels import KernelManifest, load_kernels
+from conformance.matrix.unknown import unknown
 from conformance.resources import peers_root
 
 
@@ -22,15 +23,20 @@ def peers(name: str | None, *, as_json: bool) -> None:
     A peer is an implementation at a version, with a folder of its own under peers/: its
     Dockerfile, its configuration templates and peer.toml, which says what it claims per
     factor. A claim that fails and a refusal of what is not claimed get different verdicts.
+    A kernel (linux-6.1) negotiates nothing: it is the peer of `ipsec-conformance data-plane`.
 
     \b
     Examples:
       ipsec-conformance peers
       ipsec-conformance peers libreswan-4.10
+      ipsec-conformance peers linux-6.1
       ipsec-conformance peers --json
     """
-    manifests = load_manifests(peers_root())
-    chosen = [find_manifest(manifests, name)] if name else list(manifests.values())
+    known: dict[str, Manifest | KernelManifest] = {
+        **load_manifests(peers_root()),
+        **load_kernels(peers_root()),
+    }
+    chosen = [_find(known, name)] if name else list(known.values())
     if as_json:
         for manifest in chosen:
             click.echo(msgspec.json.encode(manifest))
@@ -40,18 +46,39 @@ def peers(name: str | None, *, as_json: bool) -> None:
         _show_all(chosen)
 
 
-def _show_all(manifests: list[Manifest]) -> None:
+def _find(known: dict[str, Manifest | KernelManifest], name: str) -> Manifest | KernelManifest:
+    if name not in known:
+        raise unknown("peer", name, known)
+    return known[name]
+
+
+def _show_all(manifests: list[Manifest | KernelManifest]) -> None:
     table = Table("peer", "version", "roles", "what it is", box=None, header_style="bold")
     for manifest in manifests:
-        table.add_row(
-            manifest.name, manifest.version, ", ".join(manifest.roles), manifest.description
-        )
+        roles = ("data plane",) if isinstance(manifest, KernelManifest) else manifest.roles
+        table.add_row(manifest.name, manifest.version, ", ".join(roles), manifest.description)
     Console(highlight=False).print(table)
 
 
-def _show_one(manifest: Manifest) -> None:
+def _show_one(manifest: Manifest | KernelManifest) -> None:
     console = Console(highlight=False)
     console.print(f"[bold]{manifest.name}[/]  {manifest.description}\n")
+    if isinstance(manifest, KernelManifest):
+        _show_kernel(console, manifest)
+    else:
+        _show_peer(console, manifest)
+
+
+def _show_kernel(console: Console, manifest: KernelManifest) -> None:
+    table = Table("factor", "takes", "refuses", box=None, header_style="bold")
+    for factor, levels in manifest.takes.items():
+        refused = [one for one in manifest.refuses if one.factor == factor]
+        words = [f"{' '.join(one.levels)} [dim]({one.words})[/]" for one in refused]
+        table.add_row(factor, " ".join(levels), "; ".join(words))
+    console.print(table)
+
+
+def _show_peer(console: Console, manifest: Manifest) -> None:
     table = Table("factor", "claims", "does not claim", box=None, header_style="bold")
     for factor in FACTORS:
         claimed = manifest.claims.get(factor.name, ())

@@ -10,6 +10,7 @@ import msgspec
 from conformance.errors import UserError
 from conformance.matrix.constraints import Exclusion, Role, first_exclusion
 from conformance.matrix.factors import FACTORS, check_level, find_factor
+from conformance.matrix.kernels import is_kernel
 from conformance.matrix.unknown import unknown
 
 if TYPE_CHECKING:
@@ -114,8 +115,12 @@ def load_manifest(folder: Path) -> Manifest:
 
 
 def load_manifests(root: Path) -> dict[str, Manifest]:
-    """Every peer under ``root`` (the ``peers/`` folder), the reference first, then by name."""
-    manifests = [load_manifest(path.parent) for path in sorted(root.glob(f"*/{FILE_NAME}"))]
+    """Every peer that negotiates, the reference first, then by name; ``root`` is ``peers/``.
+
+    Kernels, which do not, are those of ``conformance.matrix.kernels``.
+    """
+    paths = [path for path in sorted(root.glob(f"*/{FILE_NAME}")) if not is_kernel(path)]
+    manifests = [load_manifest(path.parent) for path in paths]
     if not manifests:
         raise UserError(f"no peer stands under {root}", "A peer is a folder with a peer.toml.")
     manifests.sort(key=lambda manifest: (manifest.kind != "reference", manifest.name))
