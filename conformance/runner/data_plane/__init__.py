@@ -1,0 +1,1 @@
+"""Cells of the data plane: in the engine (``serve``, ``cell``), steered from outside (``host``)."""
