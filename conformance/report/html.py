@@ -66,13 +66,13 @@ def write_report(run: Run) -> Path:
 
 def index_page(view: View) -> str:
     """The page of the matrix: totals, what failed, the grid of pairings, every cell."""
-    return _templates().get_template("index.html").render(view=view, looks=LOOKS)
+    return templates().get_template("index.html").render(view=view, looks=LOOKS)
 
 
 def cell_page(view: View, entry: Entry, record: Record) -> str:
     """The page of one cell that has a record."""
     return (
-        _templates()
+        templates()
         .get_template("cell.html")
         .render(
             view=view,
@@ -118,7 +118,8 @@ def _transcript(run: Run, record: Record) -> str:
 
 
 @cache
-def _templates() -> Environment:
+def templates() -> Environment:
+    """The pages' templates."""
     return Environment(
         loader=PackageLoader("conformance.report"),
         autoescape=True,

@@ -45,10 +45,15 @@ class MatrixProgress:
         total: int,
         *,
         done: int = 0,
+        each_reason_once: bool = False,
         screen: Console = default_screen,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """``total`` cells in the plan, ``done`` of which an earlier part of the run has ended."""
+        """``total`` cells in the plan, ``done`` of which an earlier part of the run has ended.
+
+        ``each_reason_once``: a cell that did not pass is told unless another told its reason.
+        """
+        self._told: set[str] | None = set() if each_reason_once else None
         self._total, self._resumed = total, done
         self._screen, self._clock = screen, clock
         self._counts: Counter[Verdict] = Counter()
@@ -83,12 +88,19 @@ class MatrixProgress:
     def ended(self, cell: str, verdict: Verdict, reason: str) -> None:
         """The cell of this id has its verdict; one that did not pass is told at once."""
         self._counts[verdict] += 1
-        if verdict not in (Verdict.PASS, Verdict.UNSUPPORTED):
+        if verdict not in (Verdict.PASS, Verdict.UNSUPPORTED) and self._is_news(reason):
             self._screen.print(
                 Text.assemble((f"{verdict:>12} ", _STYLES[verdict]), f"{cell}: {reason}")
             )
         if not self._moves and self._line_is_due():
             self._screen.print(self.line())
+
+    def _is_news(self, reason: str) -> bool:
+        if self._told is None:
+            return True
+        known = reason in self._told
+        self._told.add(reason)
+        return not known
 
     def refresh(self) -> None:
         """Draw the block anew at once; it is drawn four times a second anyway."""
