@@ -10,13 +10,16 @@ PROTOCOL := conformance/crypto/*,conformance/ikev1/*,conformance/ipsec/*
 
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: help setup system matrix test unit lab-test coverage ikev1-coverage bench check format lock up down status doctor clean
+.PHONY: help setup system matrix data-plane test unit lab-test coverage ikev1-coverage bench check format lock up down status doctor clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 matrix: system ## build the lab if need be, run the interop matrix, publish results/latest/index.html
 	$(BIN)/ipsec-conformance matrix $(ARGS)
+
+data-plane: system ## every transform of ESP and AH against the lab's kernel, both ways
+	$(BIN)/ipsec-conformance data-plane $(ARGS)
 
 test: unit lab-test ## self-tests without a lab, then the lab tests
 

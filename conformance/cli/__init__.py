@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NAME = "ipsec-conformance"
 """What messages call it, however it was started."""
 COMMANDS = {
+    "data-plane": "data_plane",
     "lab": "lab",
     "matrix": "matrix",
     "peer": "peer",
@@ -43,7 +44,7 @@ class Commands(Group):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"{__name__}.{COMMANDS[cmd_name]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, COMMANDS[cmd_name])
         return command
 
 
@@ -63,6 +64,7 @@ def cli() -> None:
     Start here:
       ipsec-conformance lab doctor      is everything here that a lab needs?
       ipsec-conformance matrix          run the matrix, write results/latest/index.html
+      ipsec-conformance data-plane      every transform of ESP and AH against a Linux kernel
       ipsec-conformance lab down        take the lab down again
       ipsec-conformance peer --help     the reference peer against a device of your own
 

@@ -16,7 +16,9 @@ import pytest
 
 from conformance.cli import COMMANDS, cli, main
 from conformance.matrix import FACTORS, load_manifests, make_plan, parse_restrictions
+from conformance.matrix.data_plane import make_data_plan, parse_data_restrictions
 from conformance.resources import peers_root
+from conformance.runner.data_plane.algorithms import algorithms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +75,10 @@ def check(arguments: list[str]) -> None:
         assert found is not None, arguments
         command, arguments = found, arguments[1:]
     given = {} if "--help" in arguments else command.make_context("it", arguments).params
-    if given.get("factors") and not given["wide"]:
+    if given.get("factors") and "here" in given:
+        known = algorithms()
+        make_data_plan(known, restrictions=parse_data_restrictions(given["factors"], known))
+    elif given.get("factors") and not given["wide"]:
         restrictions = parse_restrictions(given["factors"])
         assert make_plan(load_manifests(peers_root()), restrictions=restrictions, limit=1).cells
 
