@@ -92,3 +92,14 @@ def test_the_last_line_stands_after_an_interruption_too() -> None:
     with pytest.raises(KeyboardInterrupt), MatrixProgress(2, screen=screen, clock=Clock()):
         raise KeyboardInterrupt
     assert text.getvalue().startswith("0/2 cells")
+
+
+def test_a_reason_is_told_once_where_that_is_wanted() -> None:
+    """Hundreds of cells may fail for one reason."""
+    screen, text = screen_of(terminal=False)
+    with MatrixProgress(3, each_reason_once=True, screen=screen, clock=Clock()) as progress:
+        for number, reason in enumerate(("dropped", "dropped", "another")):
+            progress.ended(f"cell-{number}", Verdict.FAIL, reason)
+    told = [f"cell-{number}" in text.getvalue() for number in range(3)]
+    assert told == [True, False, True]
+    assert "3 fail" in text.getvalue()
