@@ -201,6 +201,7 @@ def _run(run: DataRun, runner: Runner, *, as_json: bool) -> None:
                 finished=_keeper(run, progress, as_json=as_json),
             )
         except BaseException:
+            write_data_report(DataRun.open(run.folder))
             screen.print(
                 f"{len(run.records())} of {len(run.plan.cells)} cells are recorded in "
                 f"{run.folder}; go on with: ipsec-conformance data-plane --resume"
