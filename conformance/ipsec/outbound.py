@@ -158,6 +158,9 @@ class Outbound:
         except FragmentationNeededError as error:
             self._site.refuse(DropReason.OUT_TOO_BIG, packet, str(error))
             raise _NotSentError from error
+        except MalformedPacketError as error:
+            self._site.refuse(DropReason.OUT_HEADER, packet, str(error))
+            raise _NotSentError from error
 
     def _tell_too_big(self, bundle: Bundle, packet: Packet, mtu: int) -> NoReturn:
         router = self._site.own_address(packet)

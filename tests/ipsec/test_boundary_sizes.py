@@ -262,3 +262,11 @@ def test_ipv6_addresses_serve_ipv6_senders(make_sa: MakeSa) -> None:
     assert error is not None
     assert error.mtu >= 1280
     assert len(alice.outbound(six(error.mtu).build(), 0.0)) == 1
+
+
+def test_options_that_cannot_be_read_are_not_cut(make_sa: MakeSa) -> None:
+    """Which options a later fragment repeats is not known of them (RFC 791 3.1)."""
+    ends = Ends(make_sa)
+    sent = packet(1500, options=bytes.fromhex("82010000"))
+    assert ends.alice.outbound(sent.build(), 0.0) == ()
+    assert ends.alice.counters == {DropReason.OUT_HEADER: 1}
