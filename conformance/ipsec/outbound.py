@@ -10,7 +10,7 @@ from conformance.ipsec.drops import DropReason
 from conformance.ipsec.flow import HEAD_4, HEAD_6, MASK_4, MASK_6
 from conformance.ipsec.forwarding import forward
 from conformance.ipsec.fragments import FragmentationNeededError, fragment
-from conformance.ipsec.ip import MalformedPacketError
+from conformance.ipsec.ip import MAX_TOTAL_LENGTH, MalformedPacketError
 from conformance.ipsec.packet import parse_packet
 from conformance.ipsec.pmtu import Fit, fit, told_mtu, too_big
 from conformance.ipsec.results import AuditEvent
@@ -185,13 +185,13 @@ class Outbound:
             return
         if len(self._flows) >= MOST_FLOWS:
             self._flows.clear()
-        plane = self._site.plane
+        plane, mtu = self._site.plane, self._site.path_mtu(bundle, going.now)
         self._flows[flow.key_of(going.octets)] = flow.outbound(
             bundle.outer,
-            going.octets,
+            going.octets[: going.packet.total_length],
             random=plane.random,
             identifications=plane.identifications,
-            largest=largest_inner(bundle, self._site.path_mtu(bundle, going.now)),
+            largest=largest_inner(bundle, min(mtu, MAX_TOTAL_LENGTH)),
         )
 
 

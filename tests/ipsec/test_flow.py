@@ -64,12 +64,13 @@ class Twins:
         here, there = ENDS[outer]
         self.sas: list[SecurityAssociation] = []
         boundaries = []
+        mtu = changes.pop("mtu", 1500)
         for name, ends, direction in (
             *(("alice", (here, there), "out"),) * 2,
             *(("bob", (there, here), "in"),) * 2,
         ):
             entry = SpdEntry("protect", (EVERYTHING[inner],), (Template("tunnel", ends),))
-            boundary = Boundary(Spd([entry]), ends[:1], random=seeded_random(name))
+            boundary = Boundary(Spd([entry]), ends[:1], random=seeded_random(name), mtu=mtu)
             self.sas.append(
                 make_sa(
                     source=here,
@@ -298,3 +299,18 @@ def test_a_flow_is_remembered_and_forgotten(make_sa: MakeSa, monkeypatch: Any) -
     twins.alice.sad.add(another)
     twins.alice.outbound(octets, 0.0)
     assert len(made) == 2
+
+
+@pytest.mark.parametrize("outer", [4, 6])
+def test_links_that_take_more_than_a_packet_can_be(outer: int, make_sa: MakeSa) -> None:
+    twins = Twins(make_sa, outer, **suite(("aes128gcm16", "none")), mtu=70000)
+    for size in (8, 60000, 65515, 8):
+        twins.out(packet(4, size).build())
+
+
+def test_padding_of_the_link_is_no_part_of_the_first_packet(make_sa: MakeSa) -> None:
+    """Whether IPv6 inside has IPv4's DF set follows from its size."""
+    twins = Twins(make_sa, 4, 6, **suite(("aes128gcm16", "none")))
+    twins.out(packet(6, 1240).build() + bytes(8))
+    for size in (1300, 1240):
+        assert twins.out(packet(6, size).build())
