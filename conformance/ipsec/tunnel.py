@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from conformance.ipsec.drops import DropReason, PacketDroppedError
-from conformance.ipsec.ip import Ipv4Packet, MalformedPacketError, Protocol
+from conformance.ipsec.ip import MAX_TOTAL_LENGTH, Ipv4Packet, MalformedPacketError, Protocol
 from conformance.ipsec.ip6 import Ipv6Packet
 from conformance.ipsec.packet import NUMBERS, PARSERS, Packet, empty_packet
 
@@ -64,6 +64,8 @@ def leave(sa: SecurityAssociation, packet: Packet) -> Packet:
 
 def _leave_transport(_: SecurityAssociation, packet: Packet) -> Packet:
     if not isinstance(packet, Ipv6Packet):
+        if packet.total_length > MAX_TOTAL_LENGTH:
+            raise PacketDroppedError(DropReason.IN_MODE, f"total length {packet.total_length}")
         return packet
     try:
         return Ipv6Packet.parse(packet.build())

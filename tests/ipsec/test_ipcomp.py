@@ -167,3 +167,12 @@ def test_fragments_are_not_compressed(make_pair: MakePair, make_inner: MakeInner
 def test_impossible_sas_are_refused(changes: dict[str, Any], make_sa: MakeSa) -> None:
     with pytest.raises(ValueError, match=r"IPComp|octets"):
         make_sa(**{"protocol": 108, "spi": 256} | changes)
+
+
+def test_what_decompresses_to_more_than_a_packet_is_dropped(make_pair: MakePair) -> None:
+    """Behind its header transport mode has less room than a tunnel (RFC 791 3.1)."""
+    pair = make_pair({}, {"protocol": 108}, mode="transport")
+    packed = COMPRESSION["deflate"].compress(bytes(65535))
+    payload = bytes.fromhex("11006c6c") + packed
+    sent = encapsulate(pair.out.outer, Ipv4Packet(ALICE, BOB, 108, payload), 1, bytes(16))
+    assert pair.reason(sent.build()) is DropReason.IN_MODE
