@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.ipsec.icmp_errors import ErrorKind, turned_round
 from conformance.ipsec.lifetime import LifetimeReached
-from conformance.ipsec.pmtu import PathMtu, concerned
+from conformance.ipsec.pmtu import PathMtu, concerned, least_believed
 from conformance.ipsec.reassembly import Reassembly
 from conformance.ipsec.results import AuditEvent
 from conformance.ipsec.selector import ports_of
@@ -122,6 +122,8 @@ class Site:
         sa = concerned(error, sad.named_by(error.about)) if error.about else None
         if sa is None or error.kind is not ErrorKind.TOO_BIG:
             return False
+        if self.mtu < least_believed(sa.source.version):  # nothing less is believed
+            return True
         self._paths = {one: path for one, path in self._paths.items() if sad.stands(one)}
         path = self._paths.setdefault(sa, PathMtu(self.mtu, sa.source.version))
         if path.learn(error, now):

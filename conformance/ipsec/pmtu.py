@@ -101,6 +101,11 @@ def too_big(
 # What is believed of a path.
 
 
+def least_believed(version: int) -> int:
+    """The least MTU that is believed of a path, by the version of the packets on it."""
+    return MINIMUM_MTU if version != _FOUR else _BELIEVED_4
+
+
 @dataclass(slots=True)
 class PathMtu:
     """The MTU of one SA's path, which is forgotten after a while; the owner tells the time.
@@ -117,12 +122,8 @@ class PathMtu:
     _learnt: tuple[int, float] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        if self.link < self._least:
+        if self.link < least_believed(self.version):
             raise ValueError(f"a link with an MTU of {self.link}")
-
-    @property
-    def _least(self) -> int:
-        return MINIMUM_MTU if self.version != _FOUR else _BELIEVED_4
 
     def current(self, now: float) -> int:
         """What is believed now."""
@@ -141,7 +142,7 @@ class PathMtu:
             return False
         if self.version != _FOUR and told < MINIMUM_MTU:
             return False
-        believed = max(told, self._least)
+        believed = max(told, least_believed(self.version))
         if believed >= self.current(now):
             return False
         self._learnt = (believed, now)

@@ -270,3 +270,16 @@ def test_options_that_cannot_be_read_are_not_cut(make_sa: MakeSa) -> None:
     sent = packet(1500, options=bytes.fromhex("82010000"))
     assert ends.alice.outbound(sent.build(), 0.0) == ()
     assert ends.alice.counters == {DropReason.OUT_HEADER: 1}
+
+
+def test_a_link_that_carries_little_believes_nobody(make_sa: MakeSa) -> None:
+    """Nothing below 576 octets is believed of any path, and so nothing is learnt."""
+    entry = SpdEntry("protect", (THERE,), (Template("tunnel", (ALICE, BOB)),))
+    alice = Boundary(Spd([entry]), [ALICE], random=seeded_random("alice"), mtu=500)
+    alice.sad.add(make_sa(direction="out", selector=THERE))
+    (wire,) = alice.outbound(packet(300).build(), 0.0)
+    message = error_about(parse_packet(wire), ErrorKind.TOO_BIG, ROUTER, mtu=100)
+    assert message is not None
+    assert alice.inbound(message.build(), 0.0) == ()
+    assert alice.next_event() is None
+    assert alice.outbound(packet(300).build(), 0.0)
