@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _number = int.from_bytes
 MOST_NESTED = 8
 """Bundles around one packet."""
-MOST_FITTING = 65536
-"""Flows that are remembered to fit one SA; then they are looked up anew."""
+MOST_FLOWS = 65536
+"""Times that a flow is remembered; then all are looked up anew."""
 _ECN = 0b11
 
 
@@ -43,11 +43,13 @@ class Inbound:
         site.plane.sad.watchers.append(self.forget)
         self._flows: dict[int, flow.Flow] = {}
         self._fitting: dict[int, set[int]] = {}
+        self._remembered = 0
 
     def forget(self) -> None:
         """Look every flow up anew: SAs or policies are others now."""
         self._flows.clear()
         self._fitting.clear()
+        self._remembered = 0
 
     def cross(self, octets: bytes, now: float) -> Packets:
         """Take a packet."""
@@ -61,12 +63,16 @@ class Inbound:
 
     def _look_closer(self, octets: bytes, now: float) -> Packets:
         try:
-            packet = self._whole(parse_packet(octets), now)
+            arrived = parse_packet(octets)
+            packet = self._whole(arrived, now)
         except MalformedPacketError as error:
             return self._site.drop(AuditEvent(DropReason.IN_HEADER, str(error)))
         except PacketDroppedError as drop:
             return self._site.drop(AuditEvent(drop.reason, drop.detail))
-        return NOTHING if packet is None else self._unwrap(octets, packet, now)
+        if packet is None:
+            return NOTHING
+        # What was joined has no octets of its own that a flow could be known by.
+        return self._unwrap(octets if packet is arrived else packet.build(), packet, now)
 
     def _whole(self, packet: Packet, now: float) -> Packet | None:
         """The packet that a fragment for this host completes, if it does; others as they are."""
@@ -120,9 +126,11 @@ class Inbound:
         regular = flow.is_regular(wire.packet) and flow.is_regular(inner.packet)
         if len(bundle.sas) > 1 or not flow.serves(bundle.outer) or not regular or changes:
             return
+        # Nobody has authenticated the outer header: on the way it may become any number of flows.
+        if self._remembered >= MOST_FLOWS:
+            self.forget()
+        self._remembered += 1
         key = flow.key_of(wire.octets)
         fitting = self._fitting.setdefault(key, set())
-        if len(fitting) >= MOST_FITTING:
-            fitting.clear()
         fitting.add(flow.key_of(inner.octets))
         self._flows[key] = flow.inbound(bundle.outer, fitting)

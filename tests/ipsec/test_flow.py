@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.crypto.random import seeded_random
-from conformance.ipsec import flow
+from conformance.ipsec import flow, inbound
 from conformance.ipsec.boundary import Boundary
 from conformance.ipsec.esp import seal_padded
+from conformance.ipsec.fragments import fragment
 from conformance.ipsec.ip import Ipv4Packet
 from conformance.ipsec.ip6 import Ipv6Packet
 from conformance.ipsec.lifetime import Lifetime
@@ -314,3 +317,42 @@ def test_padding_of_the_link_is_no_part_of_the_first_packet(make_sa: MakeSa) -> 
     twins.out(packet(6, 1240).build() + bytes(8))
     for size in (1300, 1240):
         assert twins.out(packet(6, size).build())
+
+
+@pytest.fixture
+def alive(monkeypatch: pytest.MonkeyPatch) -> WeakSet[flow.Flow]:
+    """The inbound flows that somebody remembers."""
+    made: WeakSet[flow.Flow] = WeakSet()
+
+    def noted(*given: Any) -> flow.Flow:
+        way = real(*given)
+        made.add(way)
+        return way
+
+    real = flow.inbound
+    monkeypatch.setattr(flow, "inbound", noted)
+    return made
+
+
+def test_outer_headers_changed_on_the_way_do_not_fill_the_memory(
+    make_sa: MakeSa, alive: WeakSet[flow.Flow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ESP authenticates none of it, so that one SA may arrive as any number of flows."""
+    monkeypatch.setattr(inbound, "MOST_FLOWS", 10)
+    twins = Twins(make_sa, **suite(("aes128gcm16", "none")))
+    for ttl in range(1, 50):
+        (wire,) = twins.alice.outbound(packet(4).build(), 0.0)
+        assert twins.bob.inbound(replace(Ipv4Packet.parse(wire), ttl=ttl).build(), 0.0)
+    gc.collect()
+    assert 0 < len(alive) <= 10
+
+
+def test_what_came_in_parts_is_one_flow(make_sa: MakeSa, alive: WeakSet[flow.Flow]) -> None:
+    """Not one for every last fragment, which begins with ciphertext."""
+    twins = Twins(make_sa, **suite(("aes128gcm16", "none")))
+    for _ in range(20):
+        (wire,) = twins.alice.outbound(packet(4, 1300).build(), 0.0)
+        for part in fragment(Ipv4Packet.parse(wire), 800):
+            twins.bob.inbound(part.build(), 0.0)
+    gc.collect()
+    assert len(alive) == 1
