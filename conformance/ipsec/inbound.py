@@ -10,7 +10,7 @@ from conformance.ipsec.crossing import NOTHING
 from conformance.ipsec.drops import DropReason, PacketDroppedError
 from conformance.ipsec.flow import HEAD_4, HEAD_6, MASK_4, MASK_6
 from conformance.ipsec.icmp_errors import error_of
-from conformance.ipsec.ip import MalformedPacketError
+from conformance.ipsec.ip import MalformedPacketError, Protocol
 from conformance.ipsec.packet import parse_packet
 from conformance.ipsec.protection import HANDLERS
 from conformance.ipsec.results import AuditEvent
@@ -96,7 +96,7 @@ class Inbound:
         if entry is None or not entry.wants(passed):
             return self._site.refuse(DropReason.IN_SELECTOR, packet, "not as the policy wants it")
         inner = packet.build()
-        if len(passed) == 1:
+        if len(passed) == 1 and not self._may_be_protected(packet):
             self._remember(_Seen(octets, outer), _Seen(inner, packet), passed[0])
         return (inner,)
 
@@ -105,6 +105,10 @@ class Inbound:
         if packet.destination not in self._site.addresses:
             return False
         return packet.protocol in HANDLERS or carries_esp(packet)
+
+    def _may_be_protected(self, packet: Packet) -> bool:
+        """Whether other packets of the same flow are for an SA of this host: its UDP tells."""
+        return packet.protocol == Protocol.UDP and packet.destination in self._site.addresses
 
     def _in_clear(self, packet: Packet, now: float) -> Packets:
         error = error_of(packet) if packet.destination in self._site.addresses else None

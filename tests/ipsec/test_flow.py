@@ -356,3 +356,13 @@ def test_what_came_in_parts_is_one_flow(make_sa: MakeSa, alive: WeakSet[flow.Flo
             twins.bob.inbound(part.build(), 0.0)
     gc.collect()
     assert len(alive) == 1
+
+
+def test_esp_in_udp_inside_is_no_flow_of_ike(make_sa: MakeSa) -> None:
+    """Both go to port 4500 of the host; only the octets behind the ports tell them apart."""
+    twins = Twins(make_sa, **suite(("aes128gcm16", "none")))
+    ports = (4500).to_bytes(2) * 2
+    for datagram, crosses in ((bytes(20), 1), (bytes.fromhex("0000abcd") + bytes(20), 0)):
+        payload = ports + (8 + len(datagram)).to_bytes(2) + bytes(2) + datagram
+        (wire,) = twins.out(packet(4, destination=ENDS[4][1], payload=payload).build())
+        assert len(twins.into(wire)) == crosses
