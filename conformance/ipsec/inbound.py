@@ -128,7 +128,9 @@ class Inbound:
         ecn = wire.packet.tos & _ECN
         changes = ecn not in (0, inner.packet.tos & _ECN)
         regular = flow.is_regular(wire.packet) and flow.is_regular(inner.packet)
-        if len(bundle.sas) > 1 or not flow.serves(bundle.outer) or not regular or changes:
+        # In UDP, ports are where the short way looks for ESP.
+        simple = len(bundle.sas) == 1 and flow.serves(bundle.outer) and bundle.udp is None
+        if not simple or not regular or changes:
             return
         # Nobody has authenticated the outer header: on the way it may become any number of flows.
         if self._remembered >= MOST_FLOWS:

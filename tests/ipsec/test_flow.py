@@ -366,3 +366,14 @@ def test_esp_in_udp_inside_is_no_flow_of_ike(make_sa: MakeSa) -> None:
         payload = ports + (8 + len(datagram)).to_bytes(2) + bytes(2) + datagram
         (wire,) = twins.out(packet(4, destination=ENDS[4][1], payload=payload).build())
         assert len(twins.into(wire)) == crosses
+
+
+def test_inbound_udp_encapsulation_goes_the_long_way(
+    make_sa: MakeSa, alive: WeakSet[flow.Flow]
+) -> None:
+    """The short way would read UDP's header as ESP's."""
+    twins = Twins(make_sa, **suite(("aes128gcm16", "none")), udp=UdpEncapsulation())
+    for _ in range(3):
+        (wire,) = twins.out(packet(4).build())
+        assert twins.into(wire) == (packet(4).build(),)
+    assert not alive
