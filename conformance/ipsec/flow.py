@@ -243,13 +243,16 @@ def _inner(plain: bytes, fitting: Container[int]) -> bytes | None:
     head = _number(plain[HEAD_4])
     if head & MASK_4 in fitting:
         size, ends, remainder = head >> 192 & _ONES, _ENDS_4, (head >> 64) % _ONES
+        least = _4.size
     else:
         head = _number(plain[HEAD_6])
         if head & MASK_6 not in fitting:
             return None
         size, ends, remainder = (head >> 336 & _ONES) + 40, _ENDS_6, 0
+        least = _6.size
     # The packet tells where it ends, and then there is but one trailer that can follow.
-    return None if remainder or plain[size:] != ends.get(len(plain) - size) else plain[:size]
+    ended = size >= least and plain[size:] == ends.get(len(plain) - size)
+    return plain[:size] if ended and not remainder else None
 
 
 _ENDS_4, _ENDS_6 = (

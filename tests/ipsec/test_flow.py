@@ -23,7 +23,7 @@ from conformance.ipsec.ip6 import Ipv6Packet
 from conformance.ipsec.lifetime import Lifetime
 from conformance.ipsec.replay import ReplayWindow
 from conformance.ipsec.sad import SecurityAssociation, Selector, UdpEncapsulation
-from conformance.ipsec.selector import ANYWHERE, ANYWHERE_6
+from conformance.ipsec.selector import ANYWHERE, ANYWHERE_6, PortRange
 from conformance.ipsec.spd import Spd, SpdEntry, Template
 from conformance.ipsec.transforms import ENCRYPTION, INTEGRITY
 
@@ -377,3 +377,19 @@ def test_inbound_udp_encapsulation_goes_the_long_way(
         (wire,) = twins.out(packet(4).build())
         assert twins.into(wire) == (packet(4).build(),)
     assert not alive
+
+
+def test_padding_is_not_taken_for_ports(make_sa: MakeSa) -> None:
+    """A packet that ends with its header shows none, though what follows looks like a flow's."""
+    twins = Twins(make_sa, **suite(("null", "sha256")))
+    ports = 0x0102, 0x0304
+    there = Selector(ANYWHERE, ANYWHERE, UDP, *map(PortRange.of, ports))
+    ends = ENDS[4][::-1]
+    for boundary in (twins.bob, twins.slow_bob):
+        boundary.spd = Spd([SpdEntry("protect", (there.mirrored,), (Template("tunnel", ends),))])
+    good = packet(4, payload=bytes.fromhex("0102030400000000")).build()
+    (wire,) = twins.out(good)
+    assert twins.into(wire) == (good,)
+    plain = packet(4, payload=b"").build() + bytes((*range(1, 11), 10, 4))
+    payload = seal_padded(twins.sas[0], plain, 2, b"")
+    assert twins.into(replace(Ipv4Packet.parse(wire), payload=payload).build()) == ()
