@@ -115,7 +115,8 @@ def outbound(
     iv_size, icv_size, counts = cipher.iv_size, cipher.icv_size + mac_size, sa.counts_ivs
     shape = _SHAPES[first_packet[0] >> 4]
     length_at, uncounted, summed = shape.length_at, shape.uncounted, shape is _4
-    trailers = _trailers(max(cipher.block_size, _ALIGNMENT), shape.number)
+    blocks = cipher.block_size, INTEGRITY[sa.integrity].block_size
+    trailers = _trailers(max(_ALIGNMENT, *blocks), shape.number)
     alignment = len(trailers)
     head_for, start = head_of(sa, first_packet, identifications)
     sizes = _sizes_like(len(first_packet), largest, sa.source.version, first_packet[0] >> 4)

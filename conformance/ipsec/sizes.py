@@ -28,7 +28,7 @@ def _esp_size(sa: SecurityAssociation, length: int) -> int:
     cipher, mac = ENCRYPTION[sa.cipher], INTEGRITY[sa.integrity]
     hidden = sa.tfc if sa.mode == "tunnel" else 0
     plain = max(length, hidden) + _ESP_TRAILER
-    padded = plain + -plain % max(cipher.block_size, _ESP_ALIGNMENT)
+    padded = plain + -plain % max(_ESP_ALIGNMENT, cipher.block_size, mac.block_size)
     return _ESP_HEADER + cipher.iv_size + padded + cipher.icv_size + mac.icv_size
 
 

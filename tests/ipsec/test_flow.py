@@ -56,6 +56,7 @@ SUITES = [
     ("3des", "aesxcbc"),
     ("null", "sha512"),
     ("aes256", "none"),
+    ("null", "des-mac"),
 ]
 UDP = 17
 
