@@ -49,10 +49,12 @@ class Usage:
         """The first limit that is reached, or None."""
         if lifetime is UNLIMITED:
             return None
+        seconds = lifetime.seconds
         used: tuple[tuple[Limit, float, float | None], ...] = (
             ("bytes", self.bytes, lifetime.bytes),
             ("packets", self.packets, lifetime.packets),
-            ("seconds", now - self.since, lifetime.seconds),
+            # The sum is what timers are set to; a difference may be rounded to less.
+            ("seconds", now, None if seconds is None else self.since + seconds),
         )
         reached = (name for name, value, limit in used if limit is not None and value >= limit)
         return next(reached, None)

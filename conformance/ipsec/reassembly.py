@@ -138,7 +138,8 @@ class Reassembly:
         return [first for first in firsts if first is not None]
 
     def _is_over(self, parts: _Parts, now: float) -> bool:
-        return now - parts.began >= self._limits.seconds
+        # As the deadline is computed: a difference may be rounded to less.
+        return now >= parts.began + self._limits.seconds
 
     def _parts_of(self, key: FragmentKey, now: float) -> _Parts:
         known = self._parts.get(key)

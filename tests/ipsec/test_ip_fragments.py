@@ -9,7 +9,7 @@ from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scapy.layers.inet import IP
 from scapy.layers.inet import fragment as scapy_fragment
@@ -495,3 +495,16 @@ def test_tiny_fragments_are_told(changes: dict[str, Any], *, expected: bool) -> 
 def test_ipv6_has_no_minimum_offset() -> None:
     """RFC 4301 7.2: such checks cannot be performed on IPv6."""
     assert not is_suspicious(fragment(replace(V6, protocol=6), 1280)[1])
+
+
+@given(st.floats(0, 1e9))
+@example(4.1)
+def test_nothing_is_left_at_its_deadline(now: float) -> None:
+    """Whatever the deadline was rounded to."""
+    table = Reassembly()
+    first = fragment(V4, 1000)[0]
+    assert table.add(first, now) is None
+    deadline = table.deadline
+    assert deadline is not None
+    assert table.expire(deadline) == [first]
+    assert table.deadline is None

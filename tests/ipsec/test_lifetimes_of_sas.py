@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from conformance.crypto.random import seeded_random
 from conformance.ipsec.drops import DropReason
@@ -109,3 +111,15 @@ def test_an_inbound_sa_ends_too(make_sa: MakeSa, make_inner: MakeInner) -> None:
     late = bob.inbound(wires[1], 105.0)
     assert isinstance(late, AuditEvent)
     assert late.reason is DropReason.IN_EXPIRED
+
+
+@given(since=st.floats(0, 1e9), seconds=st.floats(0.001, 1e6))
+@example(since=4.1, seconds=60.3)
+def test_a_timer_is_never_too_early(make_sa: MakeSa, since: float, seconds: float) -> None:
+    """Whatever the sum of the two was rounded to."""
+    plane = DataPlane(seeded_random("lifetimes"))
+    plane.sad.add(make_sa(soft=Lifetime(seconds=seconds)), now=since)
+    timer = plane.get_timer()
+    assert timer is not None
+    plane.handle_timer(timer)
+    assert plane.next_event() is not None
