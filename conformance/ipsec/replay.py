@@ -6,6 +6,8 @@ MIN_WINDOW, MAX_WINDOW = 32, 4096
 """32 is the least RFC 4303 3.4.3 allows; 4096 is this engine's own bound."""
 
 _SUBSPACE = 2**32
+_LAST_SUBSPACE = _SUBSPACE - 1
+"""Sequence numbers end with it; none cycles (RFC 4303 3.3.3)."""
 
 
 class ReplayWindow:
@@ -34,7 +36,7 @@ class ReplayWindow:
         high, edge = divmod(self.right, _SUBSPACE)
         left = edge - self.size + 1
         if left >= 0:
-            high += low < left
+            high += low < left and high < _LAST_SUBSPACE
         else:
             high -= low >= left + _SUBSPACE
         return high * _SUBSPACE + low

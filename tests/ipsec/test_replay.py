@@ -79,3 +79,12 @@ def test_steps_around_the_right_edge(steps: list[int]) -> None:
 def test_sizes_out_of_bounds(size: int) -> None:
     with pytest.raises(ValueError, match=f"replay window of {size}"):
         ReplayWindow(size)
+
+
+def test_no_extended_number_cycles() -> None:
+    """RFC 4303 3.3.3: behind the last one there is none, and a small low half is an old one's."""
+    window = ReplayWindow()
+    window.advance(2**64 - 2)
+    assert window.whole(0xFFFFFFFF) == 2**64 - 1
+    assert window.whole(5) == 2**64 - 2**32 + 5
+    assert not window.accepts(window.whole(5))
