@@ -12,6 +12,7 @@ from conformance.ipsec.pmtu import PathMtu, concerned, least_believed
 from conformance.ipsec.reassembly import Reassembly
 from conformance.ipsec.results import AuditEvent
 from conformance.ipsec.selector import ports_of
+from conformance.ipsec.stateful_fragments import StatefulFragments
 
 if TYPE_CHECKING:
     from conformance.ipsec.association import Bundle, SecurityAssociation
@@ -84,6 +85,8 @@ class Site:
     counters: Counter[DropReason] = field(default_factory=Counter)
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=MOST_EVENTS))
     reassembly: Reassembly = field(default_factory=Reassembly)
+    clear: StatefulFragments = field(default_factory=StatefulFragments)
+    """The ports of packets that arrive in parts and in the clear: they prove nothing of others."""
     _paths: dict[SecurityAssociation, PathMtu] = field(default_factory=dict)
 
     def drop(self, event: AuditEvent) -> Packets:
@@ -102,9 +105,19 @@ class Site:
         version = packet.source.version
         return next((one for one in self.addresses if one.version == version), None)
 
-    def judge(self, packet: Packet, way: Way, now: float) -> Judged:
-        """The policy of a packet, or of the one that an ICMP error is about (RFC 4301 6.2)."""
-        ports = self.plane.fragments[way].look(packet, now)
+    def judge(self, packet: Packet, way: Way, now: float, *, clear: bool = False) -> Judged:
+        """The policy of a packet, or of the one that an ICMP error is about (RFC 4301 6.2).
+
+        A later fragment has that of the first one, whatever became of it (RFC 4301 7.4); one that
+        arrives ``clear`` cannot tell what those show that an SA brought.
+        """
+        fragments = self.plane.fragments[way]
+        if clear:
+            self.clear.note(packet, now)
+            fragments = fragments if fragments.ports_of(packet, now) else self.clear
+        elif way == "out":
+            fragments.note(packet, now)
+        ports = fragments.look(packet, now)
         entry = self.spd.find(packet, way, ports)
         about = turned_round(packet) if entry is None else None
         if about is None:

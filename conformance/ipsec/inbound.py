@@ -114,7 +114,7 @@ class Inbound:
         error = error_of(packet) if packet.destination in self._site.addresses else None
         if error is not None and self._site.learn(error, now):
             return NOTHING
-        entry = self._site.judge(packet, "in", now).entry
+        entry = self._site.judge(packet, "in", now, clear=True).entry
         action = entry.action if entry else "discard"
         if action == "bypass":
             return (packet.build(),)

@@ -283,3 +283,43 @@ def test_a_link_that_carries_little_believes_nobody(make_sa: MakeSa) -> None:
     assert alice.inbound(message.build(), 0.0) == ()
     assert alice.next_event() is None
     assert alice.outbound(packet(300).build(), 0.0)
+
+
+def test_later_fragments_do_not_leak_past_the_policy_of_the_first(make_sa: MakeSa) -> None:
+    """RFC 4301 7.4: also where the first one did not leave, because no SA stands."""
+    selector = replace(THERE, protocol=UDP, destination_port=PortRange.of(53))
+    ends = Ends(make_sa, selector)
+    alice = Boundary(
+        Spd([*ends.alice.spd, SpdEntry("bypass", (THERE,))]), [ALICE], random=seeded_random("alice")
+    )
+    assert [alice.outbound(part.build(), 0.0) for part in fragment(packet(1500), 800)] == [()] * 2
+
+
+@pytest.mark.parametrize("way", ["out", "in"])
+def test_fragments_are_let_through_like_the_first_one(way: str) -> None:
+    """RFC 4301 7.4, stateful fragment checking of what is let through by its ports."""
+    selector = replace(THERE, protocol=UDP, destination_port=PortRange.of(53))
+    policy = SpdEntry("bypass", (selector if way == "out" else selector.mirrored,))
+    alice = Boundary(Spd([policy]), [ALICE], random=seeded_random("alice"))
+    cross = alice.outbound if way == "out" else alice.inbound
+    first, second = (part.build() for part in fragment(packet(1500), 800))
+    assert cross(second, 0.0) == ()
+    assert cross(first, 0.0) == (first,)
+    assert cross(second, 0.0) == (second,)
+    other = [one.build() for one in fragment(packet(1500, ports=(1024, 54), tos=4), 800)]
+    assert [cross(one, 0.0) for one in other] == [(), ()]
+
+
+def test_clear_fragments_tell_nothing_of_protected_ones(make_sa: MakeSa) -> None:
+    """A forged first fragment neither opens nor closes the way of those that an SA brings."""
+    selector = replace(THERE, protocol=UDP, destination_port=PortRange.of(53))
+    ends = Ends(make_sa, selector)
+    open_port = replace(THERE, protocol=UDP, destination_port=PortRange.of(54)).mirrored
+    ends.bob.spd = Spd([*ends.bob.spd, SpdEntry("bypass", (open_port,))])
+    parts = fragment(packet(1500), 800)
+    forged = [one.build() for one in fragment(packet(1500, ports=(1024, 54)), 800)]
+    wires = [wire for part in parts for wire in ends.alice.outbound(part.build(), 0.0)]
+    assert len(ends.carry(wires[:1])) == 1
+    assert ends.bob.inbound(forged[0], 0.0) == (forged[0],)
+    assert ends.bob.inbound(forged[1], 0.0) == ()
+    assert len(ends.carry(wires[1:])) == len(wires) - 1
