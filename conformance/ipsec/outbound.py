@@ -13,6 +13,7 @@ from conformance.ipsec.fragments import FragmentationNeededError, fragment
 from conformance.ipsec.ip import MAX_TOTAL_LENGTH, MalformedPacketError
 from conformance.ipsec.packet import parse_packet
 from conformance.ipsec.pmtu import Fit, fit, told_mtu, too_big
+from conformance.ipsec.protection import HANDLERS
 from conformance.ipsec.results import AuditEvent
 from conformance.ipsec.selector import ANY_PORT, just
 from conformance.ipsec.sizes import largest_inner
@@ -137,7 +138,7 @@ class Outbound:
         verdict = fit(bundle, packet, mtu)
         if verdict is Fit.TOO_BIG:
             self._tell_too_big(bundle, packet, mtu)
-        if verdict in _BEFORE and _any_port(bundle):
+        if (verdict is Fit.FRAGMENT_INNER or _before(verdict, packet)) and _any_port(bundle):
             parts = self._parts(packet, largest_inner(bundle, mtu))
             return [self._sealed(bundle, part, now) for part in parts]
         wire = self._sealed(bundle, packet, now)
@@ -195,7 +196,9 @@ class Outbound:
         )
 
 
-_BEFORE = (Fit.FRAGMENT_INNER, Fit.FRAGMENT_EITHER)
+def _before(verdict: Fit, packet: Packet) -> bool:
+    """Whether what may be cut before or after is cut before: fragments of ESP carry no more SAs."""
+    return verdict is Fit.FRAGMENT_EITHER and packet.protocol not in HANDLERS
 
 
 def _any_port(bundle: Bundle) -> bool:

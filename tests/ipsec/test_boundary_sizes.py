@@ -323,3 +323,17 @@ def test_clear_fragments_tell_nothing_of_protected_ones(make_sa: MakeSa) -> None
     assert ends.bob.inbound(forged[0], 0.0) == (forged[0],)
     assert ends.bob.inbound(forged[1], 0.0) == ()
     assert len(ends.carry(wires[1:])) == len(wires) - 1
+
+
+@pytest.mark.parametrize("size", [900, 940, 1500])
+def test_nested_tunnels_cut_no_esp_before_it_is_protected(size: int, make_sa: MakeSa) -> None:
+    """The receiver must not take a fragment of ESP out of an SA (RFC 4303 3.4.1)."""
+    ends = Ends(make_sa)
+    hosts = Selector(IPv4Network(ALICE), IPv4Network(BOB))
+    for boundary, direction in ((ends.alice, "out"), (ends.bob, "in")):
+        (entry,) = boundary.spd
+        boundary.spd = Spd([replace(entry, templates=entry.templates * 2)])
+        boundary.sad.add(make_sa(direction=direction, spi=99, selector=hosts))
+    wires = ends.alice.outbound(packet(size).build(), 0.0)
+    assert max(map(len, wires)) <= MTU
+    assert joined(ends.carry(wires)) == packet(size).payload
