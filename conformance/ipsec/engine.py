@@ -205,9 +205,7 @@ class DataPlane:
         if isinstance(arrival.packet, Ipv4Packet) and arrival.packet.protocol == Protocol.UDP:
             arrival.packet, arrival.source_port, _ = udp.unwrap(arrival.packet)
         bundle = None
-        while bundle is None or (
-            arrival.packet.protocol in HANDLERS and arrival.passed[-1] is not bundle.inner
-        ):
+        while bundle is None or _goes_on(arrival, bundle):
             sa = self._named(arrival)
             bundle = bundle or self.sad.bundle_of(sa)
             self._pass(arrival, sa, bundle)
@@ -247,6 +245,12 @@ class DataPlane:
             sa.replay.advance(arrival.sequence)
         arrival.packet = tunnel.leave(sa, handler.release(sa, packet, verified))
         arrival.passed.append(sa)
+
+
+def _goes_on(arrival: _Arrival, bundle: Bundle) -> bool:
+    """Whether the next header is one of the bundle's too, and none of a nested SA."""
+    missing = bundle.sas[len(arrival.passed) :]
+    return any(sa.protocol == arrival.packet.protocol for sa in missing)
 
 
 def _new_sequence(sa: SecurityAssociation, low: int | None) -> int | None:

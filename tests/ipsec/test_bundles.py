@@ -268,3 +268,11 @@ def test_ah_aligned_to_eight_octets_is_taken(make_sa: MakeSa, make_inner: MakeIn
     longer = replace(padded, payload=head[:1] + b"\x08" + padded.payload[2:])
     with pytest.raises(PacketDroppedError, match="AH of 40 octets"):
         decapsulate(sa, longer)
+
+
+def test_esp_inside_needs_no_compression(make_pair: MakePair) -> None:
+    """What was not worth compressing may be a packet of a nested SA, which is not this bundle's."""
+    pair = make_pair({}, {"protocol": 108}, mode="transport")
+    ends = pair.out.outer.source, pair.out.outer.destination
+    inner = Ipv4Packet(*ends, 50, bytes(range(200)))  # type: ignore[arg-type]
+    assert pair.received(pair.wire(inner)) == inner
