@@ -126,7 +126,8 @@ class Outbound:
         else:
             bundle = self._sad.select(outer, template)
         if bundle is None:
-            selector = just(outer) if outer else going.entry.selector_for(going.judged.subject)
+            _, subject, ports = going.judged
+            selector = just(outer) if outer else going.entry.selector_for(subject, ports)
             wanted = SaWanted(going.packet, going.entry, template, selector)
             self._site.events.append(wanted)
             raise _NotSentError

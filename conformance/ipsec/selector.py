@@ -127,12 +127,15 @@ class Selector:
             ports = ports[1], ports[0]
         return Selector(self.destination, self.source, self.protocol, *ports)
 
-    def narrowed(self, packet: Packet, fields: Collection[Field]) -> Selector:
+    def narrowed(
+        self, packet: Packet, fields: Collection[Field], ports: tuple[int, int] | None = None
+    ) -> Selector:
         """With what the packet itself has in the named fields: populate from packet.
 
         A port that the packet does not show becomes the opaque one (RFC 4301 4.4.1.2).
         """
-        found: dict[str, Any] = {name: _FROM_PACKET[name](packet) for name in fields}
+        shown = ports or ports_of(packet)
+        found: dict[str, Any] = {name: _FROM_PACKET[name](packet, shown) for name in fields}
         return replace(self, **found)
 
 
@@ -146,20 +149,12 @@ def just(packet: Packet) -> Selector:
     return Selector(*ends, packet.protocol)
 
 
-def _first_of(packet: Packet) -> PortRange:
-    return PortRange(*ports_of(packet)[:1] * 2)
-
-
-def _second_of(packet: Packet) -> PortRange:
-    return PortRange(*ports_of(packet)[1:] * 2)
-
-
-_FROM_PACKET: dict[str, Callable[[Packet], object]] = {
-    "source": lambda packet: host_network(packet.source),
-    "destination": lambda packet: host_network(packet.destination),
-    "protocol": lambda packet: packet.protocol,
-    "source_port": _first_of,
-    "destination_port": _second_of,
+_FROM_PACKET: dict[str, Callable[[Packet, tuple[int, int]], object]] = {
+    "source": lambda packet, _: host_network(packet.source),
+    "destination": lambda packet, _: host_network(packet.destination),
+    "protocol": lambda packet, _: packet.protocol,
+    "source_port": lambda _, ports: PortRange(ports[0], ports[0]),
+    "destination_port": lambda _, ports: PortRange(ports[1], ports[1]),
 }
 
 

@@ -58,14 +58,13 @@ class SpdEntry:
     name: str = ""
     """For people."""
 
-    def selector_for(self, packet: Packet) -> Selector:
+    def selector_for(self, packet: Packet, ports: tuple[int, int] | None = None) -> Selector:
         """What SAs that come about for an outbound packet shall carry (RFC 4301 5.1, step 3).
 
-        The packet is one that the entry decides on; of a later fragment, whose ports are known
-        from elsewhere, the first selector serves.
+        The packet is one that the entry decides on; ``ports``, where they are known from elsewhere.
         """
-        fitting = next((one for one in self.selectors if one.covers(packet)), self.selectors[0])
-        return fitting.narrowed(packet, self.populate)
+        fitting = (one for one in self.selectors if one.covers(packet, ports))
+        return next(fitting, self.selectors[0]).narrowed(packet, self.populate, ports)
 
     def wants(self, passed: Sequence[Bundle]) -> bool:
         """Whether a packet that these bundles brought, outermost first, was protected as due."""

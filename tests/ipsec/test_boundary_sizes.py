@@ -10,7 +10,7 @@ import pytest
 
 from conformance.crypto.random import seeded_random
 from conformance.ipsec.boundary import Boundary
-from conformance.ipsec.crossing import PathMtuLearned, SenderTold
+from conformance.ipsec.crossing import PathMtuLearned, SaWanted, SenderTold
 from conformance.ipsec.drops import DropReason
 from conformance.ipsec.fragments import fragment
 from conformance.ipsec.icmp_errors import ErrorKind, error_about, error_of
@@ -337,3 +337,15 @@ def test_nested_tunnels_cut_no_esp_before_it_is_protected(size: int, make_sa: Ma
     wires = ends.alice.outbound(packet(size).build(), 0.0)
     assert max(map(len, wires)) <= MTU
     assert joined(ends.carry(wires)) == packet(size).payload
+
+
+def test_sas_wanted_for_later_fragments_carry_the_first_ones_ports() -> None:
+    """Populate from packet, though the packet shows none (RFC 4301 4.4.1.2, 7.3)."""
+    selector = replace(THERE, protocol=UDP)
+    entry = SpdEntry("protect", (selector,), populate=frozenset({"destination_port"}))
+    alice = Boundary(Spd([entry]), [ALICE], random=seeded_random("alice"))
+    for part in fragment(packet(1500), 800):
+        assert alice.outbound(part.build(), 0.0) == ()
+        wanted = alice.next_event()
+        assert isinstance(wanted, SaWanted)
+        assert wanted.selector == replace(selector, destination_port=PortRange.of(53))
