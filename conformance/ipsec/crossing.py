@@ -117,11 +117,11 @@ class Site:
             fragments = fragments if fragments.ports_of(packet, now) else self.clear
         elif way == "out":
             fragments.note(packet, now)
-        ports = fragments.look(packet, now)
-        entry = self.spd.find(packet, way, ports)
+        ports, named = fragments.look(packet, now), fragments.named(packet, now)
+        entry = self.spd.find(named, way, ports)
         about = turned_round(packet) if entry is None else None
         if about is None:
-            return Judged(entry, packet, ports)
+            return Judged(entry, named, ports)
         return Judged(self.spd.find(about, way), about, ports_of(about))
 
     def path_mtu(self, bundle: Bundle, now: float) -> int:

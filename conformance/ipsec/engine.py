@@ -172,7 +172,7 @@ class DataPlane:
     def _carries(self, bundle: Bundle, inner: Packet, way: Way, now: float) -> bool:
         """Whether the selector covers a packet, or the one that an ICMP error is about."""
         selector, fragments = bundle.inner.selector, self.fragments[way]
-        covered = selector.covers(inner, fragments.look(inner, now))
+        covered = selector.covers(fragments.named(inner, now), fragments.look(inner, now))
         if covered:
             fragments.note(inner, now)
             return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.ipsec.fragments import FragmentKey, key_of
@@ -51,6 +52,11 @@ class StatefulFragments:
         """The ports that a packet shows or, of a later fragment, that the first one has shown."""
         known = self.ports_of(packet, now) if packet.fragment_offset else None
         return (known.source, known.destination) if known else ports_of(packet)
+
+    def named(self, packet: Packet, now: float) -> Packet:
+        """A later fragment under the protocol of its packet: IPv6's may show another number."""
+        known = self.ports_of(packet, now) if packet.fragment_offset else None
+        return replace(packet, protocol=known.protocol) if known else packet
 
     def note(self, packet: Packet, now: float) -> None:
         """Remember what a first fragment shows, now that it has been let through."""

@@ -15,7 +15,7 @@ from conformance.ipsec.drops import DropReason
 from conformance.ipsec.fragments import fragment
 from conformance.ipsec.icmp_errors import ErrorKind, error_about, error_of
 from conformance.ipsec.ip import DONT_FRAGMENT, Ipv4Packet
-from conformance.ipsec.ip6 import Ipv6Packet
+from conformance.ipsec.ip6 import ExtensionHeader, Ipv6Packet
 from conformance.ipsec.packet import parse_packet
 from conformance.ipsec.results import AuditEvent
 from conformance.ipsec.selector import PortRange, Selector
@@ -349,3 +349,17 @@ def test_sas_wanted_for_later_fragments_carry_the_first_ones_ports() -> None:
         wanted = alice.next_event()
         assert isinstance(wanted, SaWanted)
         assert wanted.selector == replace(selector, destination_port=PortRange.of(53))
+
+
+def test_later_fragments_of_ipv6_go_by_the_first_ones_protocol(make_sa: MakeSa) -> None:
+    """They show the number of the first header behind the fragment header (RFC 8200 4.5)."""
+    selector = Selector(*SIXES, UDP)
+    ends = Ends(make_sa, selector)
+    for boundary, clear in ((ends.alice, Selector(*SIXES)), (ends.bob, Selector(*SIXES).mirrored)):
+        boundary.spd = Spd([*boundary.spd, SpdEntry("bypass", (clear,))])
+    options = ExtensionHeader(60, bytes.fromhex("00010400000000"))
+    parts = fragment(replace(six(1800), headers=(options,)), 900)
+    assert [part.protocol for part in parts[1:]] == [60] * (len(parts) - 1)
+    wires = [wire for part in parts for wire in ends.alice.outbound(part.build(), 0.0)]
+    assert {wire[0] >> 4 for wire in wires} == {4}
+    assert ends.carry(wires) == parts
