@@ -11,7 +11,10 @@ class DropReason(StrEnum):
     IN_HEADER = "InHdrError"
     """No packet, or too short for the fields of ESP, AH or IPComp (RFC 4303 2)."""
     IN_FRAGMENT = "InFragment"
-    """A fragment was offered for ESP or AH processing (RFC 4302 3.4.1, RFC 4303 3.4.1)."""
+    """A fragment was offered for ESP or AH processing, or came out cut to deceive a filter.
+
+    RFC 4302 3.4.1, RFC 4303 3.4.1; RFC 4301 7.2.
+    """
     IN_REASSEMBLY = "InReassembly"
     """A fragment overlaps another, or its packet would be too large (RFC 8200 4.5, RFC 5722)."""
     IN_NO_STATE = "InNoStates"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from conformance.ipsec import tunnel, udp
 from conformance.ipsec.drops import DropReason, PacketDroppedError
 from conformance.ipsec.flow_header import Identifications
+from conformance.ipsec.fragments import is_suspicious
 from conformance.ipsec.icmp_errors import turned_round
 from conformance.ipsec.ip import Ipv4Packet, MalformedPacketError, Protocol
 from conformance.ipsec.lifetime import LifetimeReached, reached
@@ -213,6 +214,8 @@ class DataPlane:
         if not self._carries(bundle, inner, "in", arrival.now):
             ends = f"{inner.source} to {inner.destination}"
             raise PacketDroppedError(DropReason.IN_SELECTOR, ends)
+        if is_suspicious(inner):
+            raise PacketDroppedError(DropReason.IN_FRAGMENT, "it could overwrite a TCP header")
         self._count(arrival.passed, inner, arrival.now)
         port = arrival.source_port
         return Accepted(inner, bundle, None if port is None else (source, port))

@@ -9,6 +9,7 @@ means "look closer", and is never a verdict.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -173,6 +174,7 @@ def _sizes_like(size: int, largest: int, outer: int, inner: int) -> range:
 _UNLIMITED = (inf, inf, inf)
 
 
+@cache
 def _trailers(alignment: int, number: int) -> tuple[bytes, ...]:
     """Padding, pad length and next header, by the size of the payload modulo the alignment."""
     pads = (-(size + _TRAILER) % alignment for size in range(alignment))

@@ -86,15 +86,16 @@ class Ipv6Packet:
         rest = bytes(data[HEADER_SIZE : HEADER_SIZE + length])
         require(len(rest) == length, f"payload length {length}, present {len(rest)}")
         headers: list[ExtensionHeader] = []
+        at = 0
         while number in _EXTENSIONS and not (headers and headers[-1].fragment_offset):
-            size = _size_of(number, rest)
-            headers.append(ExtensionHeader(number, rest[1:size]))
-            number, rest = rest[0], rest[size:]
+            end = at + _size_of(number, rest, at)
+            headers.append(ExtensionHeader(number, rest[at + 1 : end]))
+            number, at = rest[at], end
         return cls(
             IPv6Address(source),
             IPv6Address(destination),
             number,
-            rest,
+            rest[at:],
             ttl=ttl,
             tos=first >> 20 & 0xFF,
             flow_label=first & 0xFFFFF,
@@ -151,8 +152,9 @@ def _fragment_field(header: ExtensionHeader) -> int:
     return int.from_bytes(header.body[1:3]) if header.number == Protocol.FRAGMENT else 0
 
 
-def _size_of(number: int, rest: bytes) -> int:
-    require(len(rest) >= _UNIT, f"{len(rest)} octets of extension header {number}")
-    size = _UNIT if number == Protocol.FRAGMENT else _UNIT * (1 + rest[1])
-    require(size <= len(rest), f"extension header {number} of {size} octets in {len(rest)}")
+def _size_of(number: int, rest: bytes, at: int) -> int:
+    left = len(rest) - at
+    require(left >= _UNIT, f"{left} octets of extension header {number}")
+    size = _UNIT if number == Protocol.FRAGMENT else _UNIT * (1 + rest[at + 1])
+    require(size <= left, f"extension header {number} of {size} octets in {left}")
     return size

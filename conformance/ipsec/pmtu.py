@@ -120,6 +120,7 @@ class PathMtu:
     seconds: float = 600.0
     """After which a lower MTU is forgotten (RFC 4301 8.2.2, RFC 1191 6.3)."""
     _learnt: tuple[int, float] | None = field(default=None, init=False)
+    """What was told, and until when it is believed."""
 
     def __post_init__(self) -> None:
         if self.link < least_believed(self.version):
@@ -127,7 +128,7 @@ class PathMtu:
 
     def current(self, now: float) -> int:
         """What is believed now."""
-        if self._learnt is None or now - self._learnt[1] >= self.seconds:
+        if self._learnt is None or now >= self._learnt[1]:
             return self.link
         return self._learnt[0]
 
@@ -145,7 +146,7 @@ class PathMtu:
         believed = max(told, least_believed(self.version))
         if believed >= self.current(now):
             return False
-        self._learnt = (believed, now)
+        self._learnt = (believed, now + self.seconds)
         return True
 
 

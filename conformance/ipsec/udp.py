@@ -45,7 +45,8 @@ def kind_of(datagram: bytes) -> Kind:
 
 def carries_esp(packet: Packet) -> bool:
     """Whether this is a datagram to port 4500 with ESP in it (RFC 3948 2.1)."""
-    if packet.protocol != Protocol.UDP or packet.is_fragment:
+    udp = isinstance(packet, Ipv4Packet) and packet.protocol == Protocol.UDP
+    if not udp or packet.is_fragment:
         return False
     header, datagram = packet.payload[: _HEADER.size], packet.payload[_HEADER.size :]
     return int.from_bytes(header[2:4]) == PORT and kind_of(datagram) == "esp"

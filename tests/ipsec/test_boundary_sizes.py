@@ -214,6 +214,17 @@ def test_later_fragments_follow_the_first_one_into_an_sa_with_ports(make_sa: Mak
     assert joined(ends.carry(wires)) == packet(1500).payload
 
 
+@pytest.mark.parametrize(("offset", "size", "crosses"), [(0, 8, 0), (1, 40, 0), (2, 40, 1)])
+def test_fragments_that_could_overwrite_a_tcp_header_end_here(
+    offset: int, size: int, crosses: int, make_sa: MakeSa
+) -> None:
+    """The minimum offset check of RFC 4301 7.2, on what comes out of the SA."""
+    ends = Ends(make_sa)
+    part = replace(packet(20 + size, protocol=6), fragment_offset=offset, flags=1)
+    assert ends.carry(ends.alice.outbound(part.build(), 0.0)) == [part] * crosses
+    assert ends.bob.counters == ({} if crosses else {DropReason.IN_FRAGMENT: 1})
+
+
 def test_icmp_errors_go_where_the_traffic_goes_that_they_are_about(make_sa: MakeSa) -> None:
     """RFC 4301 6.2: looked up by the packet that is quoted, its ends exchanged."""
     selector = Selector(ALICE_NET, BOB_NET, 6)
