@@ -36,7 +36,6 @@ _SHOWN_SIZE = 8
 _PADDING = bytes(range(1, 256))
 _ALIGNMENT, _TRAILER, _HEADER = 4, 2, 8
 _LOW, _ONES = 0xFFFFFFFF, 0xFFFF
-_ECN = 0b11
 
 _number = int.from_bytes
 """Found once: the look-up costs as much as the call."""
