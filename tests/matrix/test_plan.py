@@ -44,7 +44,7 @@ def test_the_first_row_is_the_plain_one() -> None:
 
 @pytest.mark.parametrize("strength", [2, 3])
 def test_all_levels_meet_in_the_rows(strength: int) -> None:
-    rows = make_plan(MANIFESTS, strength=strength).combinations
+    rows = make_plan(MANIFESTS, strength=strength, pairings=[("reference",) * 2]).combinations
     assert missing_tuples(rows, Space(all_levels()), strength) == []
 
 
@@ -156,7 +156,13 @@ def test_bad_arguments_are_told(arguments: dict[str, object], message: str) -> N
 
 def test_a_wide_plan_takes_the_rare_levels_in() -> None:
     """Every level of every factor stands in some row; named ones narrow it as ever."""
-    narrowed = {"group": ("modp2048",), "pfs": ("none", "modp768"), "cipher": ("aes128", "des")}
+    narrowed = {
+        "group": ("modp2048",),
+        "pfs": ("none", "modp768"),
+        "cipher": ("aes128", "des"),
+        "esp_cipher": ("aes128", "aes128gcm16", "none"),
+        "auth": ("psk", "rsa-sig", "xauth-init-psk"),
+    }
     wide = make_plan(MANIFESTS, wide=True, restrictions=narrowed, pairings=[("reference",) * 2])
     for name, levels in (all_levels(wide=True) | narrowed).items():
         assert {row[name] for row in wide.combinations} == set(levels)
