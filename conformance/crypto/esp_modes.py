@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
+from conformance.crypto.keyed import Primitive
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -89,19 +91,16 @@ class _Gcm:
     def __init__(self, material: bytes) -> None:
         key, salt = split_salt(material, 4)
         gcm = AESGCM(key)
-        seal, open_ = gcm.encrypt, gcm.decrypt
+        self.primitive = Primitive(salt, gcm.encrypt, gcm.decrypt)
 
-        def encrypt(iv: bytes, plain: bytes, aad: bytes) -> bytes:
-            return seal(salt + iv, plain, aad)
+    def encrypt(self, iv: bytes, plain: bytes, aad: bytes) -> bytes:
+        return self.primitive.seal(self.primitive.salt + iv, plain, aad)
 
-        def decrypt(iv: bytes, sealed: bytes, aad: bytes) -> bytes | None:
-            try:
-                return open_(salt + iv, sealed, aad)
-            except InvalidTag:
-                return None
-
-        # Closures, not methods: an attribute's look-up is dear beside the cipher itself.
-        self.encrypt, self.decrypt = encrypt, decrypt
+    def decrypt(self, iv: bytes, sealed: bytes, aad: bytes) -> bytes | None:
+        try:
+            return self.primitive.open(self.primitive.salt + iv, sealed, aad)
+        except InvalidTag:
+            return None
 
 
 class _TruncatedGcm:

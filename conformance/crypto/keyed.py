@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from cryptography.exceptions import InvalidTag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +19,26 @@ class KeyedCipher(Protocol):
 
     def decrypt(self, iv: bytes, sealed: bytes, aad: bytes) -> bytes | None:
         """The plaintext of ciphertext | ICV; None where the ICV is wrong."""
+
+
+class Primitive(NamedTuple):
+    """The library's own calls for packets of many, a nonce being the salt and an IV behind it."""
+
+    salt: bytes
+    seal: Callable[[bytes, bytes, bytes], bytes]
+    """(nonce, plaintext, associated data) -> ciphertext | ICV."""
+    open: Callable[[bytes, bytes, bytes], bytes | None]
+    """(nonce, ciphertext | ICV, associated data) -> plaintext; WrongIcvError or None otherwise."""
+
+
+WrongIcvError = InvalidTag
+"""What ``Primitive.open`` may raise."""
+
+
+def primitive_of(cipher: KeyedCipher) -> Primitive:
+    """What is under a cipher, where that does all of its work; else its own methods."""
+    own: Primitive | None = getattr(cipher, "primitive", None)
+    return own or Primitive(b"", cipher.encrypt, cipher.decrypt)
 
 
 class KeyedMac:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from conformance.ipsec.crossing import Event, Site
@@ -19,15 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from conformance.crypto.random import RandomSource
-    from conformance.ipsec.crossing import Packets
+    from conformance.ipsec.flow import Way
     from conformance.ipsec.packet import Address
     from conformance.ipsec.sad import Sad
     from conformance.ipsec.spd import Spd
 
 __all__ = ["Boundary", "Event"]
-
-Way = Callable[[bytes, float], "Packets"]
-"""(packet, now) -> packets."""
 
 
 class Boundary:

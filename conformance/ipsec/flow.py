@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from ipaddress import IPv4Address
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
+from conformance.crypto.keyed import WrongIcvError, primitive_of
 from conformance.ipsec.flow_header import Identifications, head_of
 from conformance.ipsec.ip import Ipv4Packet, Protocol
 from conformance.ipsec.ip6 import MINIMUM_MTU
@@ -20,14 +22,18 @@ from conformance.ipsec.selector import WITH_PORTS
 from conformance.ipsec.transforms import ENCRYPTION, INTEGRITY
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Mapping
 
     from conformance.crypto.random import RandomSource
     from conformance.ipsec.association import SecurityAssociation
     from conformance.ipsec.packet import Packet
+    from conformance.ipsec.replay import ReplayWindow
 
 Flow = Callable[[bytes, int, float], "bytes | None"]
 """(packet, its head, now) -> the packet on the other side of the boundary; None: the long way."""
+
+Way = Callable[[bytes, float], tuple[bytes, ...]]
+"""(packet, now) -> packets on the other side of the boundary."""
 
 _SHOWN = WITH_PORTS | {Protocol.ESP}
 """Protocols whose first four octets stay the same in a flow: ports, or an SPI."""
@@ -70,8 +76,6 @@ _4 = _Shape(28, _mask(28, slice(2, 6), slice(10, 12), slice(24, 28)), 192, 0, Pr
 _6 = _Shape(48, _mask(48, slice(4, 6), slice(44, 48)), 336, 40, Protocol.IPV6)
 _SHAPES = {4: _4, 6: _6}
 """By IP version."""
-HEAD_4, MASK_4, HEAD_6, MASK_6 = slice(_4.size), _4.mask, slice(_6.size), _6.mask
-"""What ``key_of`` is made of, for those who cannot afford the call."""
 
 
 def key_of(octets: bytes) -> int:
@@ -79,9 +83,25 @@ def key_of(octets: bytes) -> int:
 
     Of what is no packet, any number that is the key of none.
     """
-    if octets[:1] == b"\x45":
-        return _number(octets[HEAD_4]) & MASK_4
-    return _number(octets[HEAD_6]) & MASK_6
+    shape = _4 if octets[:1] == b"\x45" else _6
+    return _number(octets[: shape.size]) & shape.mask
+
+
+def crossing(flows: Mapping[int, Flow], long_way: Way) -> Way:
+    """What takes a packet by its flow's short way where there is one, and else the long way."""
+    find, number, mask_4, mask_6 = flows.get, int.from_bytes, _4.mask, _6.mask
+    head_4, head_6 = slice(_4.size), slice(_6.size)
+
+    def cross(octets: bytes, now: float) -> tuple[bytes, ...]:
+        head = number(octets[head_4])
+        short = find(head & mask_4)
+        if short is None:
+            head = number(octets[head_6])
+            short = find(head & mask_6)
+        taken = short(octets, head, now) if short else None
+        return (taken,) if taken else long_way(octets, now)
+
+    return cross
 
 
 def is_regular(packet: Packet) -> bool:
@@ -107,7 +127,8 @@ def outbound(
 ) -> Flow:
     """The way out through an SA that ``serves``, for packets of at most ``largest`` octets."""
     cipher, esn = ENCRYPTION[sa.cipher], sa.esn
-    encrypt, usage, last = sa.keyed_cipher.encrypt, sa.usage, sa.last_sequence
+    salt, seal, _ = primitive_of(sa.keyed_cipher)
+    usage, last = sa.usage, sa.last_sequence
     mac_size = INTEGRITY[sa.integrity].icv_size
     icv = sa.keyed_mac.compute if mac_size else None
     most_bytes, most_packets, end = _limits(sa)
@@ -138,7 +159,7 @@ def outbound(
         iv = sequence.to_bytes(iv_size) if counts else random(iv_size)
         ahead = head_for(len(plain) + icv_size, sequence & _LOW, iv)
         aad = spi + sequence.to_bytes(8) if esn else ahead[associated]
-        wire = ahead + encrypt(iv, plain, aad)
+        wire = ahead + seal(salt + iv, plain, aad)
         if icv is not None:
             wire += icv(wire[start:] + (sequence >> 32).to_bytes(4) if esn else wire[start:])
         usage.sequence, usage.packets, usage.bytes = sequence, packets, carried
@@ -184,53 +205,86 @@ def _trailer(pad: int, number: int) -> bytes:
     return _PADDING[:pad] + bytes((pad, number))
 
 
-def inbound(sa: SecurityAssociation, fitting: Container[int]) -> Flow:  # noqa: C901 - see accept
+def inbound(sa: SecurityAssociation, fitting: Container[int]) -> Flow:
     """The way in through an SA that ``serves``, for packets that came to it by their key.
 
     ``fitting`` has the keys of the inner packets that selectors and policies let through, and whose
     ECN field the tunnel leaves as it is.
     """
-    cipher, icv_size, esn = ENCRYPTION[sa.cipher], INTEGRITY[sa.integrity].icv_size, sa.esn
-    decrypt, verify, usage, window = (
-        sa.keyed_cipher.decrypt,
-        sa.keyed_mac.verify,
-        sa.usage,
-        sa.replay,
-    )
-    whole = window.whole if window is not None and esn else None
-    most_bytes, most_packets, end = _limits(sa)
-    limited = (most_bytes, most_packets, end) != _UNLIMITED
-    shape = _SHAPES[sa.source.version]
-    length_at, uncounted, summed = shape.length_at, shape.uncounted, shape is _4
-    start = shape.size - _SHOWN_SIZE
-    iv = slice(start + 8, start + 8 + cipher.iv_size)
-    header, body, spi = slice(start, start + 8), slice(iv.stop, None), sa.spi.to_bytes(4)
-    tag, block = cipher.icv_size, cipher.block_size
+    combined = ENCRYPTION[sa.cipher].icv_size > 0 and ENCRYPTION[sa.cipher].block_size == 1
+    usual = combined and isinstance(sa.source, IPv4Address) and not sa.esn
+    if usual and sa.replay is not None and _limits(sa) == _UNLIMITED:
+        return _usual(sa, sa.replay, fitting)
+    return _any(sa, fitting)
 
-    def accept(octets: bytes, head: int, now: float) -> bytes | None:  # noqa: C901, PLR0911 - calls are dear
+
+def _usual(sa: SecurityAssociation, window: ReplayWindow, fitting: Container[int]) -> Flow:
+    """The same as ``_any`` for the usual SA, of which fewer questions have to be asked.
+
+    That is a combined mode over IPv4, with 32-bit numbers, a window and no limit.
+    """
+    salt, _, open_ = primitive_of(sa.keyed_cipher)
+    usage, cipher, advance, ends = sa.usage, ENCRYPTION[sa.cipher], window.advance, _ENDS_4.get
+    iv, header, body = (
+        slice(28, 28 + cipher.iv_size),
+        slice(20, 28),
+        slice(28 + cipher.iv_size, None),
+    )
+    least = 28 + cipher.iv_size + cipher.icv_size + _TRAILER
+    number, head_4, mask_4 = int.from_bytes, slice(_4.size), _4.mask
+
+    def accept(octets: bytes, head: int, _: float) -> bytes | None:
         size, sequence = len(octets), head & _LOW
-        if (head >> length_at & _ONES) + uncounted != size or (summed and (head >> 64) % _ONES):
+        # 2^16 is 1 modulo 2^16 - 1: a number is congruent to the sum of its 16-bit words.
+        if head >> 192 & _ONES != size or (head >> 64) % _ONES or size < least:
             return None
-        if window is not None:
-            if whole is not None:
-                sequence = whole(sequence)
-            if sequence <= window.right and not window.accepts(sequence):
-                return None
-        sealed = octets[body]
-        if icv_size:
-            signed, icv, sealed = octets[start:-icv_size], octets[-icv_size:], sealed[:-icv_size]
-            if not verify(signed + (sequence >> 32).to_bytes(4) if esn else signed, icv):
-                return None
-        encrypted = len(sealed) - tag
-        if encrypted < _TRAILER or encrypted % block:
+        if sequence <= window.right and not window.accepts(sequence):
             return None
-        aad = spi + sequence.to_bytes(8) if esn else octets[header]
-        plain = decrypt(octets[iv], sealed, aad)
-        inner = _inner(plain, fitting) if plain else None
+        try:
+            plain = open_(salt + octets[iv], octets[body], octets[header])
+        except WrongIcvError:
+            return None
+        if plain is None:
+            return None
+        inside = number(plain[head_4])
+        if inside & mask_4 not in fitting:
+            inner = _inner_6(plain, fitting)
+        else:
+            length = inside >> 192 & _ONES
+            # The packet tells where it ends, and then there is but one trailer that can follow.
+            ended = plain[length:] == ends(len(plain) - length) and not (inside >> 64) % _ONES
+            inner = plain[:length] if ended and length >= _LEAST_4 else None
         if inner is None:
             return None
+        advance(sequence)
+        usage.packets += 1
+        usage.bytes += len(inner)
+        return inner
+
+    return accept
+
+
+def _any(sa: SecurityAssociation, fitting: Container[int]) -> Flow:
+    usage, window, open_ = sa.usage, sa.replay, _opener(sa)
+    whole = window.whole if window is not None and sa.esn else None
+    most_bytes, most_packets, end = _limits(sa)
+    shape = _SHAPES[sa.source.version]
+    length_at, uncounted, summed = shape.length_at, shape.uncounted, shape is _4
+
+    def accept(octets: bytes, head: int, now: float) -> bytes | None:
+        sequence = head & _LOW if whole is None else whole(head & _LOW)
+        if (head >> length_at & _ONES) + uncounted != len(octets):
+            return None
+        if summed and (head >> 64) % _ONES:
+            return None
+        if window is not None and not window.accepts(sequence):
+            return None
+        plain = open_(octets, sequence)
+        inner = plain and (_inner_4(plain, fitting) or _inner_6(plain, fitting))
+        if not inner:
+            return None
         carried, packets = usage.bytes + len(inner), usage.packets + 1
-        if limited and not (carried < most_bytes and packets < most_packets and now < end):
+        if not (carried < most_bytes and packets < most_packets and now < end):
             return None
         if window is not None:
             window.advance(sequence)
@@ -240,23 +294,48 @@ def inbound(sa: SecurityAssociation, fitting: Container[int]) -> Flow:  # noqa: 
     return accept
 
 
-def _inner(plain: bytes, fitting: Container[int]) -> bytes | None:
-    """The packet ahead of a trailer, where it is regular and fits, and the trailer is in order."""
-    head = _number(plain[HEAD_4])
-    if head & MASK_4 in fitting:
-        size, ends, remainder = head >> 192 & _ONES, _ENDS_4, (head >> 64) % _ONES
-        least = _4.size
-    else:
-        head = _number(plain[HEAD_6])
-        if head & MASK_6 not in fitting:
+def _opener(sa: SecurityAssociation) -> Callable[[bytes, int], bytes | None]:
+    """(outer packet, sequence number) -> the plaintext with its trailer; None where it is none."""
+    cipher, icv_size = ENCRYPTION[sa.cipher], INTEGRITY[sa.integrity].icv_size
+    decrypt, verify, esn = sa.keyed_cipher.decrypt, sa.keyed_mac.verify, sa.esn
+    start = _SHAPES[sa.source.version].size - _SHOWN_SIZE
+    spi, iv_at, block = sa.spi.to_bytes(4), start + _HEADER, cipher.block_size
+    body_at = iv_at + cipher.iv_size
+    fixed = body_at + cipher.icv_size + icv_size
+
+    def open_(octets: bytes, sequence: int) -> bytes | None:
+        encrypted = len(octets) - fixed
+        if encrypted < _TRAILER or encrypted % block:
             return None
-        size, ends, remainder = (head >> 336 & _ONES) + 40, _ENDS_6, 0
-        least = _6.size
-    # The packet tells where it ends, and then there is but one trailer that can follow.
-    ended = size >= least and plain[size:] == ends.get(len(plain) - size)
-    return plain[:size] if ended and not remainder else None
+        end = len(octets) - icv_size
+        high = (sequence >> 32).to_bytes(4) if esn else b""
+        if icv_size and not verify(octets[start:end] + high, octets[end:]):
+            return None
+        aad = spi + sequence.to_bytes(8) if esn else octets[start:iv_at]
+        return decrypt(octets[iv_at:body_at], octets[body_at:end], aad)
+
+    return open_
 
 
+def _inner_4(plain: bytes, fitting: Container[int]) -> bytes | None:
+    """The IPv4 packet ahead of a trailer, where it is regular and fits."""
+    head = _number(plain[: _4.size])
+    length = head >> 192 & _ONES
+    if head & _4.mask not in fitting or length < _LEAST_4 or (head >> 64) % _ONES:
+        return None
+    return plain[:length] if plain[length:] == _ENDS_4.get(len(plain) - length) else None
+
+
+def _inner_6(plain: bytes, fitting: Container[int]) -> bytes | None:
+    """The same for IPv6."""
+    head = _number(plain[: _6.size])
+    length = (head >> 336 & _ONES) + 40
+    if head & _6.mask not in fitting or length < _6.size:
+        return None
+    return plain[:length] if plain[length:] == _ENDS_6.get(len(plain) - length) else None
+
+
+_LEAST_4 = _4.size
 _ENDS_4, _ENDS_6 = (
     {_TRAILER + pad: _trailer(pad, shape.number) for pad in range(256)} for shape in (_4, _6)
 )

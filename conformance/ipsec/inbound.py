@@ -8,7 +8,6 @@ from conformance.ipsec import flow
 from conformance.ipsec.association import Bundle
 from conformance.ipsec.crossing import NOTHING
 from conformance.ipsec.drops import DropReason, PacketDroppedError
-from conformance.ipsec.flow import HEAD_4, HEAD_6, MASK_4, MASK_6
 from conformance.ipsec.icmp_errors import error_of
 from conformance.ipsec.ip import MalformedPacketError, Protocol
 from conformance.ipsec.packet import parse_packet
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from conformance.ipsec.crossing import Packets, Site
     from conformance.ipsec.packet import Packet
 
-_number = int.from_bytes
 MOST_NESTED = 8
 """Bundles around one packet."""
 MOST_FLOWS = 65536
@@ -42,6 +40,8 @@ class Inbound:
         self._site = site
         site.plane.sad.watchers.append(self.forget)
         self._flows: dict[int, flow.Flow] = {}
+        self.cross = flow.crossing(self._flows, self._look_closer)
+        """Takes a packet; gives those that leave on the other side."""
         self._fitting: dict[int, set[int]] = {}
         self._remembered = 0
 
@@ -50,16 +50,6 @@ class Inbound:
         self._flows.clear()
         self._fitting.clear()
         self._remembered = 0
-
-    def cross(self, octets: bytes, now: float) -> Packets:
-        """Take a packet."""
-        head = _number(octets[HEAD_4])
-        short = self._flows.get(head & MASK_4)
-        if short is None:
-            head = _number(octets[HEAD_6])
-            short = self._flows.get(head & MASK_6)
-        inner = short(octets, head, now) if short else None
-        return (inner,) if inner else self._look_closer(octets, now)
 
     def _look_closer(self, octets: bytes, now: float) -> Packets:
         try:

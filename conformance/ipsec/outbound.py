@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from conformance.ipsec import flow
 from conformance.ipsec.crossing import NOTHING, SaWanted, SenderTold
 from conformance.ipsec.drops import DropReason
-from conformance.ipsec.flow import HEAD_4, HEAD_6, MASK_4, MASK_6
 from conformance.ipsec.forwarding import forward
 from conformance.ipsec.fragments import FragmentationNeededError, fragment
 from conformance.ipsec.ip import MAX_TOTAL_LENGTH, MalformedPacketError
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from conformance.ipsec.packet import Packet
     from conformance.ipsec.spd import Action, SpdEntry, Template
 
-_number = int.from_bytes
 MOST_FLOWS = 65536
 """Flows that are remembered; then they are looked up anew."""
 
@@ -57,6 +55,8 @@ class Outbound:
         self._sad.watchers.append(self.forget)
         self._forwards = forwards
         self._flows: dict[int, flow.Flow] = {}
+        self.cross = flow.crossing(self._flows, self._look_closer)
+        """Takes a packet; gives those that leave on the other side."""
         self._actions: dict[Action, Callable[[_Departure], Packets]] = {
             "protect": self._protect,
             "bypass": self._bypass,
@@ -66,16 +66,6 @@ class Outbound:
     def forget(self) -> None:
         """Look every flow up anew: SAs or policies are others now."""
         self._flows.clear()
-
-    def cross(self, octets: bytes, now: float) -> Packets:
-        """Take a packet."""
-        head = _number(octets[HEAD_4])
-        short = self._flows.get(head & MASK_4)
-        if short is None:
-            head = _number(octets[HEAD_6])
-            short = self._flows.get(head & MASK_6)
-        wire = short(octets, head, now) if short else None
-        return (wire,) if wire else self._look_closer(octets, now)
 
     def _look_closer(self, octets: bytes, now: float) -> Packets:
         site = self._site

@@ -29,7 +29,7 @@ NETWORKS = IPv4Network("10.1.0.0/16"), IPv4Network("10.2.0.0/16")
 SPI, KEY, SALT = 0x1234, bytes(range(16)), b"salt"
 SIZE = 1400
 PACKETS = 1024
-"""Different packets: so many that making a receiver anew does not count."""
+"""In every loop: so many that to make a receiver anew does not count."""
 
 _IP = struct.Struct("!2sHH4sH8s")
 _ESP = struct.Struct("!II")
@@ -75,78 +75,88 @@ def receiver() -> Boundary:
     return bob
 
 
+def wires() -> list[bytes]:
+    """What Alice sends: every packet another one."""
+    alice = sender()
+    return [alice.outbound(inner(), 0.0)[0] for _ in range(PACKETS)]
+
+
 def ours_out() -> Callable[[], object]:
     """Alice sends."""
     alice, packet = sender(), inner()
-    return lambda: alice.outbound(packet, 0.0)
 
+    def loop() -> None:
+        send = alice.outbound
+        for _ in range(PACKETS):
+            send(packet, 0.0)
 
-def _received(make: Callable[[], Callable[[bytes, float], object]]) -> Callable[[], object]:
-    """What takes packet after packet, and begins anew where the same ones come again."""
-    alice = sender()
-    wires = [alice.outbound(inner(), 0.0)[0] for _ in range(PACKETS)]
-    receive, number = make(), 0
-
-    def next_one() -> object:
-        nonlocal receive, number
-        if number == PACKETS:
-            receive, number = make(), 0
-        number += 1
-        return receive(wires[number - 1], 0.0)
-
-    return next_one
+    return loop
 
 
 def ours_in() -> Callable[[], object]:
-    """Bob receives; a new Bob, whose window is empty, where the same packets come again."""
-    receive = _received(lambda: receiver().inbound)
-    assert [receive() for _ in range(PACKETS + 1)] == [(inner(),)] * (PACKETS + 1)
-    return receive
+    """Bob receives: a new Bob each time, whose window is empty."""
+    arriving = wires()
+    assert [receiver().inbound(wire, 0.0) for wire in arriving] == [(inner(),)] * PACKETS
+
+    def loop() -> None:
+        receive = receiver().inbound
+        for wire in arriving:
+            receive(wire, 0.0)
+
+    return loop
 
 
 def bare_out() -> Callable[[], object]:
     """The primitive and the octets around it."""
-    encrypt, packet, sequence = AESGCM(KEY).encrypt, inner(), 0
+    encrypt, packet = AESGCM(KEY).encrypt, inner()
     first, middle, last = b"\x45\0", b"\0\0\x40\x32", ALICE.packed + BOB.packed
     words = int.from_bytes(first + middle + last)
 
-    def send() -> bytes:
-        nonlocal sequence
-        sequence += 1
-        iv, header = sequence.to_bytes(8), _ESP.pack(SPI, sequence)
-        body = header + iv + encrypt(SALT + iv, packet + b"\1\2\2\4", header)
-        size, number = 20 + len(body), sequence & 0xFFFF
-        check = 0xFFFF - (words + size + number) % 0xFFFF
-        return _IP.pack(first, size, number, middle, check, last) + body
+    def loop() -> None:
+        for sequence in range(1, PACKETS + 1):
+            iv, header = sequence.to_bytes(8), _ESP.pack(SPI, sequence)
+            body = header + iv + encrypt(SALT + iv, packet + b"\1\2\2\4", header)
+            size, number = 20 + len(body), sequence & 0xFFFF
+            check = 0xFFFF - (words + size + number) % 0xFFFF
+            _ = _IP.pack(first, size, number, middle, check, last) + body
 
-    return send
+    return loop
 
 
 def bare_in() -> Callable[[], object]:
     """The same the other way."""
-    keys = {SPI: AESGCM(KEY).decrypt}
+    keys, arriving = {SPI: AESGCM(KEY).decrypt}, wires()
 
-    def take(wire: bytes, _: float) -> bytes:
-        spi, _ = _ESP.unpack_from(wire, 20)
-        plain = keys[spi](SALT + wire[28:36], wire[36:], wire[20:28])
-        return plain[: -2 - plain[-2]]
+    def loop() -> None:
+        for wire in arriving:
+            spi, _ = _ESP.unpack_from(wire, 20)
+            plain = keys[spi](SALT + wire[28:36], wire[36:], wire[20:28])
+            _ = plain[: -2 - plain[-2]]
 
-    receive = _received(lambda: take)
-    assert receive() == inner()
-    return receive
+    return loop
 
 
 def primitive_out() -> Callable[[], object]:
     """AES-GCM alone."""
     encrypt, nonce, plain, header = AESGCM(KEY).encrypt, bytes(12), bytes(SIZE + 4), bytes(8)
-    return lambda: encrypt(nonce, plain, header)
+
+    def loop() -> None:
+        for _ in range(PACKETS):
+            encrypt(nonce, plain, header)
+
+    return loop
 
 
 def primitive_in() -> Callable[[], object]:
     """The same the other way."""
     gcm, nonce, header = AESGCM(KEY), bytes(12), bytes(8)
     decrypt, sealed = gcm.decrypt, gcm.encrypt(nonce, bytes(SIZE + 4), header)
-    return lambda: decrypt(nonce, sealed, header)
+
+    def loop() -> None:
+        for _ in range(PACKETS):
+            decrypt(nonce, sealed, header)
+
+    return loop
 
 
 PRIMITIVES = {"out": primitive_out, "in": primitive_in}
@@ -155,26 +165,36 @@ PRIMITIVES = {"out": primitive_out, "in": primitive_in}
 def scapy_out() -> Callable[[], object]:
     """Scapy, octets to octets."""
     oracle, packet = _oracle(), inner()
-    return lambda: bytes(oracle.encrypt(IP(packet)))
+
+    def loop() -> None:
+        for _ in range(PACKETS):
+            bytes(oracle.encrypt(IP(packet)))
+
+    return loop
 
 
 def scapy_in() -> Callable[[], object]:
     """The same the other way."""
-    oracle = _oracle()
-    receive = _received(lambda: lambda wire, _: bytes(oracle.decrypt(IP(wire))))
-    assert receive() == inner()
-    return receive
+    oracle, arriving = _oracle(), wires()
+    assert bytes(oracle.decrypt(IP(arriving[0]))) == inner()
+
+    def loop() -> None:
+        for wire in arriving:
+            bytes(oracle.decrypt(IP(wire)))
+
+    return loop
 
 
 def ours_long_out() -> Callable[[], object]:
     """Alice sends, each packet looked up anew."""
     alice, packet = sender(), inner()
 
-    def send() -> object:
-        alice.spd = alice.spd  # which forgets every flow
-        return alice.outbound(packet, 0.0)
+    def loop() -> None:
+        for _ in range(PACKETS):
+            alice.spd = alice.spd  # which forgets every flow
+            alice.outbound(packet, 0.0)
 
-    return send
+    return loop
 
 
 def _oracle() -> Oracle:
