@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
+from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +14,7 @@ import many
 import sa_message
 from handshake import GROUP, QuickMode, check, exchange, main_mode_alone
 from primitives import primitives
-from ratio import Ratio, compare
+from ratio import Ratio, compare, compare_makings
 
 from conformance.ikev1.events import ChildInstalled, IsakmpEstablished
 
@@ -101,12 +102,12 @@ def packets() -> Iterator[Row]:
             (SCAPY, scapy, 100),
             (PRIMITIVES, esp_packets.PRIMITIVES[way], None),
         ):
-            ratio = compare(ours(), make(), esp_packets.PACKETS)
+            ratio = compare_makings(ours, make, esp_packets.PACKETS)
             yield Row(f"an ESP packet {way}", other, ratio, goal)
     yield Row(
         "the first packet of a flow, out",
         "the next ones",
-        compare(esp_packets.ours_long_out(), esp_packets.ours_out(), esp_packets.PACKETS),
+        compare_makings(esp_packets.ours_long_out, esp_packets.ours_out, esp_packets.PACKETS),
     )
 
 
@@ -117,7 +118,8 @@ def curve() -> Iterator[Row]:
         for count in many.COUNTS[1:]:
             what = f"{count} SAs and policies, {way}"
             goal = 1.5 if count == many.COUNTS[-1] else None
-            yield Row(what, "one of each", compare(make(count), make(1)), goal)
+            ratio = compare_makings(partial(make, count), partial(make, 1))
+            yield Row(what, "one of each", ratio, goal)
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ ALICE, BOB = IPv4Address("192.0.2.1"), IPv4Address("192.0.2.2")
 NETWORKS = IPv4Network("10.1.0.0/16"), IPv4Network("10.2.0.0/16")
 SPI, KEY, SALT = 0x1234, bytes(range(16)), b"salt"
 SIZE = 1400
-PACKETS = 1024
+PACKETS = 512
 """In every loop: so many that to make a receiver anew does not count."""
 
 _IP = struct.Struct("!2sHH4sH8s")
