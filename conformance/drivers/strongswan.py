@@ -146,7 +146,10 @@ class StrongswanDriver(DaemonDriver):
 
     def terminate(self, connection: Connection, timeout: float) -> None:
         """Terminate the IKE SA, which deletes its children first."""
-        request = {"ike": connection.name, "timeout": str(int(timeout * 1000))}
+        self._terminate({"ike": connection.name, "timeout": str(int(timeout * 1000))})
+
+    def _terminate(self, request: dict[str, str]) -> None:
+        """Terminate SAs, if there still are any: the other end may have ended them meanwhile."""
         try:
             list(self._session.terminate(request))
         except CommandException as error:
@@ -156,8 +159,7 @@ class StrongswanDriver(DaemonDriver):
     def remove(self, connection: Connection) -> None:
         """End what is left without waiting for the other end, and unload connection and PSK."""
         for _ in self._list(connection):
-            request = {"ike": connection.name, "force": "yes", "timeout": "-1"}
-            list(self._session.terminate(request))
+            self._terminate({"ike": connection.name, "force": "yes", "timeout": "-1"})
         self._command("unload_conn", {"name": connection.name})
         for secret in shared_secrets(connection):
             self._command("unload_shared", {"id": secret["id"]})
