@@ -31,22 +31,25 @@ class Ratio:
         return self.ours / self.other
 
 
-def compare(ours: Callable[[], object], other: Callable[[], object], pieces: int = 1) -> Ratio:
+def compare(
+    ours: Callable[[], object], other: Callable[[], object], pieces: tuple[int, int] = (1, 1)
+) -> Ratio:
     """Time both in turns, in seconds of this process alone and without the garbage collector.
 
-    A call does ``pieces`` pieces of work, of which one is told.
+    A call does so many ``pieces`` of work, ours and the other's, of which one is told.
     """
     ways = [(work, _repetitions(work), list[float]()) for work in (ours, other)]
     for _ in range(ROUNDS):
         for work, repeat, spent in ways:
             spent.append(_time(work, repeat) / repeat)
-    return Ratio(*(median(spent) / pieces for *_, spent in ways))
+    each = (median(spent) / count for (*_, spent), count in zip(ways, pieces, strict=True))
+    return Ratio(*each)
 
 
 def compare_makings(
     ours: Callable[[], Callable[[], object]],
     other: Callable[[], Callable[[], object]],
-    pieces: int = 1,
+    pieces: tuple[int, int] = (1, 1),
 ) -> Ratio:
     """The median of three comparisons of ways made anew: where their data lies is a matter of luck.
 
