@@ -25,7 +25,7 @@ data-plane: system ## every transform of ESP and AH against the lab's kernel, bo
 
 test: unit lab-test ## self-tests without a lab, then the lab tests
 
-unit: $(READY) ## self-tests alone: no lab, no root, under a minute
+unit: $(READY) ## self-tests alone: no lab, no root, a minute or two
 	$(BIN)/pytest -m "not lab" -n auto $(ARGS)
 
 coverage: $(READY) ## the self-tests again, measuring: branches of the protocol may not fall below 95 %
