@@ -12,10 +12,17 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from conformance.cli.options import (
+    engine_option,
+    json_option,
+    keep_lab_option,
+    kernel_option,
+    plan_option,
+    resume_option,
+)
 from conformance.console import screen
 from conformance.errors import UserError
 from conformance.lab import open_lab
-from conformance.lab.kernels import KERNEL_NAMES
 from conformance.matrix.data_plane import (
     FACTORS,
     DataPlan,
@@ -55,26 +62,14 @@ RESULTS = Path("results")
 )
 @click.option("--limit", type=int, metavar="N", help="Only the first N cells.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of keys and payloads.")
-@click.option("--resume", is_flag=True, help="Go on with the newest run that was cut short.")
+@resume_option
 @click.option(
     "--here",
     is_flag=True,
     help="Take this host's kernel, in a namespace of its own, and no lab; needs root.",
 )
-@click.option(
-    "--engine",
-    type=click.Choice(["auto", "docker", "embedded"]),
-    default="auto",
-    show_default=True,
-    help="Where the lab runs: its kernel is the peer.",
-)
-@click.option(
-    "--kernel",
-    type=click.Choice(KERNEL_NAMES),
-    default="auto",
-    show_default=True,
-    help="Which Linux the embedded engine boots; auto is the one installed.",
-)
+@engine_option
+@kernel_option
 @click.option(
     "--deviation",
     type=click.Choice(list(DEVIATIONS)),
@@ -82,11 +77,9 @@ RESULTS = Path("results")
     show_default=True,
     help="Give the reference this fault, and see the cells fail.",
 )
-@click.option(
-    "--keep-lab", is_flag=True, help="Leave the lab up afterwards, for a quicker next run."
-)
-@click.option("--plan", "plan_only", is_flag=True, help="Show the plan; run nothing, need no lab.")
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON record a line to stdout.")
+@keep_lab_option
+@plan_option
+@json_option
 @click.option(
     "--results",
     type=click.Path(file_okay=False, path_type=Path),

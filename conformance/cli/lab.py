@@ -11,13 +11,15 @@ import click
 import docker
 
 from conformance.cli.group import Group
+from conformance.cli.options import (
+    engine_option,
+    kernel_option,
+)
 from conformance.console import screen
 from conformance.lab import open_lab, take_down
 from conformance.lab.doctor import Diagnosis, diagnose
-from conformance.lab.engine import ENGINE_NAMES
 from conformance.lab.host_docker import HostDockerEngine
 from conformance.lab.images import DIGEST_LABEL, LAB_LABEL
-from conformance.lab.kernels import KERNEL_NAMES
 from conformance.lab.lab import running_engine
 from conformance.lab.packages import TEST_TOOLS, install, install_command, missing_tools
 from conformance.lab.paths import cache_folder
@@ -37,20 +39,8 @@ def lab() -> None:
 
 
 @lab.command(short_help="Bring up the engine, the images and the containers.")
-@click.option(
-    "--engine",
-    type=click.Choice(ENGINE_NAMES),
-    default="auto",
-    show_default=True,
-    help="Which engine; auto takes the host's Docker when its kernel can do ESP and AH.",
-)
-@click.option(
-    "--kernel",
-    type=click.Choice(KERNEL_NAMES),
-    default="auto",
-    show_default=True,
-    help="Which Linux the embedded engine boots; auto is the one installed.",
-)
+@engine_option
+@kernel_option
 @click.argument("peers", nargs=-1)
 def up(engine: str, kernel: str, peers: tuple[str, ...]) -> None:
     """Bring up the engine, the images and the containers of PEERS (default: of all).

@@ -11,10 +11,17 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from conformance.cli.options import (
+    engine_option,
+    json_option,
+    keep_lab_option,
+    kernel_option,
+    plan_option,
+    resume_option,
+)
 from conformance.console import screen
 from conformance.errors import UserError
 from conformance.lab import open_lab
-from conformance.lab.kernels import KERNEL_NAMES
 from conformance.matrix import (
     FACTORS,
     Plan,
@@ -78,26 +85,12 @@ RESULTS = Path("results")
 )
 @click.option("--limit", type=int, metavar="N", help="Only the first N combinations.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of plan and cells.")
-@click.option("--resume", is_flag=True, help="Go on with the newest run that was cut short.")
-@click.option(
-    "--engine",
-    type=click.Choice(["auto", "docker", "embedded"]),
-    default="auto",
-    show_default=True,
-    help="Where the lab runs; auto takes the host's Docker where its kernel can do ESP and AH.",
-)
-@click.option(
-    "--kernel",
-    type=click.Choice(KERNEL_NAMES),
-    default="auto",
-    show_default=True,
-    help="Which Linux the embedded engine boots; auto is the one installed.",
-)
-@click.option(
-    "--keep-lab", is_flag=True, help="Leave the lab up afterwards, for a quicker next run."
-)
-@click.option("--plan", "plan_only", is_flag=True, help="Show the plan; run nothing, need no lab.")
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON record a line to stdout.")
+@resume_option
+@engine_option
+@kernel_option
+@keep_lab_option
+@plan_option
+@json_option
 @click.option(
     "--results",
     type=click.Path(file_okay=False, path_type=Path),
