@@ -84,8 +84,7 @@ class DataPlane:
 
         An SA stands for the bundle that it was installed with.
         """
-        ports = self.fragments["out"].look(inner, now)
-        bundle = self.sad.select(inner, ports=ports) if sa is None else self._bundle_of(sa)
+        bundle = self._covering(inner, now) if sa is None else self._bundle_of(sa)
         try:
             return self._protect(bundle, inner, now)
         except PacketDroppedError as drop:
@@ -138,6 +137,9 @@ class DataPlane:
         return self._receive(_Arrival(outer, source[1], now=now))
 
     # Outbound.
+
+    def _covering(self, inner: Packet, now: float) -> Bundle | None:
+        return self.sad.select(inner, ports=self.fragments["out"].look(inner, now))
 
     def _bundle_of(self, sa: SecurityAssociation | Bundle) -> Bundle:
         try:
