@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -63,7 +63,7 @@ def run_cells(
     try:
         runner.write(msgspec.json.encode(job) + b"\n")
         waiting = {cell.id for cell in cells}
-        for event in _events(runner):
+        for event in read_events(runner, Event):
             match event:
                 case CellStarted(cell):
                     started(cell)
@@ -76,11 +76,7 @@ def run_cells(
                         f"the runner stopped: {message}", "See: lab status, lab doctor."
                     )
         if waiting:
-            last_words = runner.stderr[-LAST_WORDS:].decode(errors="replace").strip()
-            raise RunnerError(
-                f"the runner ended with {len(waiting)} cells to go: {last_words}",
-                "Run again with --resume: what was recorded is kept.",
-            )
+            raise ended_early(len(waiting), runner.stderr)
     finally:
         runner.kill()
 
@@ -115,10 +111,20 @@ def station(manifests: Mapping[str, Manifest], peer: str, side: str) -> Station:
     )
 
 
-def _events(lines: Iterable[bytes]) -> Iterator[Event]:
+def ended_early(waiting: int, stderr: bytes) -> RunnerError:
+    """What to raise where a runner ended with so many cells to go: it has the last words."""
+    last_words = stderr[-LAST_WORDS:].decode(errors="replace").strip()
+    return RunnerError(
+        f"the runner ended with {waiting} cells to go: {last_words}",
+        "Run again with --resume: what was recorded is kept.",
+    )
+
+
+def read_events(lines: Iterable[bytes], kind: Any) -> Iterator[Any]:
+    """What a runner says, line by line; ``kind`` is the union of its events. RunnerError."""
     for line in lines:
         try:
-            yield msgspec.json.decode(line, type=Event)
+            yield msgspec.json.decode(line, type=kind)
         except msgspec.MsgspecError as error:
             text = line.decode(errors="replace").strip()
             raise RunnerError(

@@ -16,7 +16,7 @@ from conformance.runner.data_plane.protocol import (
     DataJob,
     KernelFound,
 )
-from conformance.runner.host import LAST_WORDS, RunnerError
+from conformance.runner.host import LAST_WORDS, RunnerError, ended_early, read_events
 from conformance.runner.protocol import RunnerFailed
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def run_data_cells(
     waiting = {cell.id for cell in job.cells}
     try:
         runner.write(msgspec.json.encode(job) + b"\n")
-        for event in _events(runner):
+        for event in read_events(runner, DataEvent):
             match event:
                 case KernelFound():
                     found(event)
@@ -116,21 +116,6 @@ def run_data_cells(
                 case RunnerFailed(message):
                     raise RunnerError(f"the runner stopped: {message}")
         if waiting:
-            last_words = runner.stderr[-LAST_WORDS:].decode(errors="replace").strip()
-            raise RunnerError(
-                f"the runner ended with {len(waiting)} cells to go: {last_words}",
-                "Run again with --resume: what was recorded is kept.",
-            )
+            raise ended_early(len(waiting), runner.stderr)
     finally:
         runner.kill()
-
-
-def _events(lines: Runner) -> Iterator[DataEvent]:
-    for line in lines:
-        try:
-            yield msgspec.json.decode(line, type=DataEvent)
-        except msgspec.MsgspecError as error:
-            text = line.decode(errors="replace").strip()
-            raise RunnerError(
-                f"the runner said what is no event ({error}): {text[:500]}"
-            ) from error
