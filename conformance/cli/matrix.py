@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from conformance.cli.options import (
+    at_once_option,
     engine_option,
     json_option,
     keep_lab_option,
@@ -89,6 +90,7 @@ RESULTS = Path("results")
 @engine_option
 @kernel_option
 @keep_lab_option
+@at_once_option
 @plan_option
 @json_option
 @click.option(
@@ -111,6 +113,7 @@ def matrix(
     engine: str,
     kernel: str,
     keep_lab: bool,
+    at_once: int,
     plan_only: bool,
     as_json: bool,
     results: Path,
@@ -159,7 +162,7 @@ def matrix(
     with ExitStack() as stack:
         lab = _lab(stack, engine, kernel, plan, keep=keep_lab)
         run = run or Run.create(results, plan, lab.describe())
-        _run(lab, manifests, run, as_json=as_json)
+        _run(lab, manifests, run, as_json=as_json, at_once=at_once)
     return _publish(run)
 
 
@@ -199,7 +202,9 @@ def _lab(stack: ExitStack, engine: str, kernel: str, plan: Plan, *, keep: bool) 
     return lab
 
 
-def _run(lab: Lab, manifests: Mapping[str, Manifest], run: Run, *, as_json: bool) -> None:
+def _run(
+    lab: Lab, manifests: Mapping[str, Manifest], run: Run, *, as_json: bool, at_once: int
+) -> None:
     """Run the cells without a record; an interrupt leaves a run that can be resumed."""
     done = run.finished_cells()
     waiting = [cell for cell in run.plan.cells if cell.id not in done]
@@ -211,7 +216,15 @@ def _run(lab: Lab, manifests: Mapping[str, Manifest], run: Run, *, as_json: bool
                 if as_json:
                     write_json_lines([record], sys.stdout.buffer)
 
-            run_cells(lab, manifests, run, waiting, started=progress.started, finished=finished)
+            run_cells(
+                lab,
+                manifests,
+                run,
+                waiting,
+                started=progress.started,
+                finished=finished,
+                at_once=at_once,
+            )
     except BaseException:
         write_report(run)
         recorded = len(run.finished_cells())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
+from conformance.lab.addresses import SLOTS
 from conformance.lab.engine import ENGINE_NAMES
 from conformance.lab.kernels import KERNEL_NAMES
+from conformance.runner.host import AT_ONCE
 
 engine_option = click.option(
     "--engine",
@@ -32,4 +34,11 @@ plan_option = click.option(
 )
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Write one JSON record a line to stdout."
+)
+at_once_option = click.option(
+    "--at-once",
+    type=click.IntRange(1, len(SLOTS)),
+    default=AT_ONCE,
+    show_default=True,
+    help="How many cells run at the same time.",
 )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import calendar
+import re
 import time
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 from conformance.drivers.methods import METHODS, Method
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from docker.models.containers import Container
 
@@ -26,8 +30,12 @@ REKEY_AFTER = 3
 """Seconds after which an initiator replaces its IPsec SAs, where a cell wants that."""
 KILOBYTES = 10_000
 """What an IPsec SA may carry where a cell wants such a limit: far more than its pings."""
-POLL = 0.02
-"""Seconds between two looks at a peer that is awaited."""
+POLL, SLOWEST_POLL = 0.02, 0.32
+"""Seconds between the first two looks at a peer that is awaited, and the last ones."""
+STOP = 3
+"""Seconds that a peer gets to end by itself."""
+MONTHS = frozenset(calendar.month_abbr[1:])
+"""How pluto begins an entry of its log."""
 
 
 Role = Literal["initiator", "responder"]
@@ -35,10 +43,6 @@ Role = Literal["initiator", "responder"]
 
 class DriverError(Exception):
     """A peer's control channel broke or refused: our side of the lab, not the peer's protocol."""
-
-
-class ConfigurationRefusedError(Exception):
-    """The peer itself refused a connection's configuration, in its own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +135,19 @@ class Connection:
     def selector(self, host: Host) -> str:
         """The phase 2 selector of one end, in CIDR form."""
         if not self.tunnel:
-            return f"{host.address}/32"
+            return str(ip_network(host.address))
         given = self.configured and host is self.initiator
-        return f"{host.inner_address}/32" if given else host.inner_subnet
+        return str(ip_network(host.inner_address)) if given else host.inner_subnet
 
     def traffic_address(self, host: Host) -> str:
         """The address of one end that protected traffic comes from and goes to."""
         return host.inner_address if self.tunnel else host.address
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What tells lines of a log about this connection from others: no other one has these."""
+        hosts = (self.local, self.remote)
+        return (self.name, *(host.address for host in hosts if host.own_address is None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +180,10 @@ class Driver(ABC):
     def __init__(self, peer: str, container: Container) -> None:
         self.peer = peer
         self.container = container
-        self.restarts = 0
-        """How often it was restarted on purpose: then its log and process begin anew."""
         self.name = str(container.name)
         """The container's name; control sockets and logs are named after it."""
+        self.process = 0
+        """Id of the peer's main process, as the engine counts it, when its channel was opened."""
 
     @property
     def log(self) -> Path:
@@ -181,19 +191,44 @@ class Driver(ABC):
         return SHARED / f"{self.name}.log"
 
     def log_mark(self) -> int:
-        """Where the log ends now, in bytes; give it to ``log_since``."""
+        """Where the log ends now, in bytes; give it to ``logs``."""
         return self.log.stat().st_size if self.log.exists() else 0
 
-    def log_since(self, mark: int) -> str:
-        """What the peer logged after ``mark``."""
+    def logs(self, since: int) -> str:
+        """What the peer logged after a mark; all of it where the log began anew meanwhile."""
         if not self.log.exists():
             return ""
         with self.log.open("rb") as file:
-            file.seek(mark)
+            file.seek(since if since <= self.log_mark() else 0)
             return file.read().decode(errors="replace")
 
-    def process(self) -> int:
-        """Id of the peer's main process as the engine counts it; 0 where it does not run."""
+    def log_of(self, connection: Connection, log: str) -> str:
+        """Of a log, what concerns the connection: several cells run at once."""
+        return entries_with(log, connection.marks)
+
+    def open(self) -> None:
+        """Open the control channel, and note which process it is that answers."""
+        self.process = self._running()
+        self.connect()
+
+    def another(self) -> Self:
+        """The same peer over a control channel of its own, for another worker."""
+        driver = type(self)(self.peer, self.container)
+        driver.open()
+        return driver
+
+    def alive(self) -> bool:
+        """Whether the process that was there when the channel was opened still runs."""
+        return self.process != 0 and self._running() == self.process
+
+    def restart(self) -> None:
+        """End the peer, start it again and open the channel anew; it has forgotten everything."""
+        with suppress(OSError):
+            self.close()
+        self.container.restart(timeout=STOP)
+        self.open()
+
+    def _running(self) -> int:
         self.container.reload()
         return int(self.container.attrs["State"]["Pid"])
 
@@ -211,8 +246,8 @@ class Driver(ABC):
             raise DriverError(f"{self.name}: ip route {' '.join(arguments)}: {output!r}")
 
     @abstractmethod
-    def open(self) -> None:
-        """Open the control channel."""
+    def connect(self) -> None:
+        """Open the control channel; DriverError where nobody answers there."""
 
     @abstractmethod
     def close(self) -> None:
@@ -223,10 +258,10 @@ class Driver(ABC):
         """The version that the running peer reports."""
 
     @abstractmethod
-    def configure(self, connection: Connection) -> None:
-        """Load a connection, ready to initiate it and to respond to it.
+    def configure(self, connections: Sequence[Connection]) -> Mapping[str, str]:
+        """Load connections, ready to initiate them and to respond to them.
 
-        ConfigurationRefusedError where the peer says that it cannot do what is asked for.
+        Those that the peer says it cannot do are left out: their names with its own words.
         """
 
     @abstractmethod
@@ -234,7 +269,7 @@ class Driver(ABC):
         """Start phase 1 and phase 2; return when both stand, or have failed, or time is out."""
 
     @abstractmethod
-    def held(self, connection: Connection, log: str) -> Held:
+    def sas(self, connection: Connection, log: str) -> Held:
         """The SAs this end holds for the connection, normalised, and the keys it can tell.
 
         ``log`` is its log since the connection was configured.
@@ -261,8 +296,12 @@ class Driver(ABC):
         """Whether the peer's log tells that it received a Delete for one of its SAs."""
 
     @abstractmethod
-    def remove(self, connection: Connection) -> None:
-        """Forget the connection and whatever is left of it."""
+    def remove(self, connections: Sequence[Connection]) -> None:
+        """Forget connections and whatever is left of them."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget every connection and every SA, whoever made them; the process goes on."""
 
     def outcome(self, connection: Connection, log: str) -> Attempt:
         """How the connection stands, seen from the end that responds; ``log`` is its log so far."""
@@ -278,6 +317,29 @@ class Driver(ABC):
         return poll(lambda: not self.holds_any(connection), timeout)
 
 
+def entries_with(log: str, marks: Iterable[str]) -> str:
+    """Of a log, the entries that hold one of ``marks`` as a word; an entry begins with a digit.
+
+    Every peer of the lab begins an entry with the time; what does not goes on with the last one.
+    """
+    wanted = re.compile(
+        "|".join(rf"(?<![\w.:]){re.escape(mark)}(?![\w])(?!\.\d)" for mark in marks)
+    )
+    return "".join(entry for entry in log_entries(log) if wanted.search(entry))
+
+
+def log_entries(log: str) -> Iterator[str]:
+    """The entries of a log, each with its line ends."""
+    entry = ""
+    for line in log.splitlines(keepends=True):
+        if entry and not line[:1].isspace() and (line[:1].isdigit() or line[:3] in MONTHS):
+            yield entry
+            entry = ""
+        entry += line
+    if entry:
+        yield entry
+
+
 def yes_or_no(condition: bool) -> str:  # noqa: FBT001 - one word, one value
     """As both daemons spell a condition."""
     return "yes" if condition else "no"
@@ -285,9 +347,10 @@ def yes_or_no(condition: bool) -> str:  # noqa: FBT001 - one word, one value
 
 def poll(condition: Callable[[], bool], timeout: float) -> bool:
     """Wait until ``condition`` holds; False where it did not within ``timeout`` seconds."""
-    end = time.monotonic() + timeout
+    end, pause = time.monotonic() + timeout, POLL
     while not condition():
         if time.monotonic() > end:
             return False
-        time.sleep(POLL)
+        time.sleep(pause)
+        pause = min(2 * pause, SLOWEST_POLL)
     return True

@@ -18,7 +18,7 @@ class DaemonDriver(Driver):
     delete_received: ClassVar[str]
     """The words with which the daemon logs that it received a Delete."""
 
-    def open(self) -> None:
+    def connect(self) -> None:
         """Open the shell."""
         self.shell = Shell(self.container)
 

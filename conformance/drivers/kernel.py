@@ -15,11 +15,14 @@ from conformance.record.records import ChildSa
 from conformance.record.wireshark import EspKey
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from conformance.drivers.base import Connection
     from conformance.drivers.shell import Shell
 
 STATES = ("ip", "-s", "xfrm", "state")
-POLICIES = ("ip", "xfrm", "policy")
+POLICIES = ("ip", "xfrm", "policy", "list", "nosock", "dir", "out")
+"""Without those of sockets: pluto has one for each of its addresses, ports and directions."""
 
 HEAD = re.compile(r"^src (?P<source>\S+) dst (?P<destination>\S+)", re.MULTILINE)
 PROTOCOL = re.compile(r"proto (?P<protocol>\S+) spi 0x(?P<spi>[0-9a-f]+)\S* .*mode (?P<mode>\S+)")
@@ -221,14 +224,23 @@ def ping(shell: Shell, connection: Connection, count: int, timeout: float) -> tu
     return (int(answered[1]), int(answered[2])) if answered else (0, 0)
 
 
-def flush(shell: Shell, connection: Connection) -> None:
-    """Remove whatever SA a peer left in the kernel for the connection (never policies)."""
+def flush(shell: Shell, connections: Sequence[Connection]) -> None:
+    """Remove whatever SA a peer left in the kernel for the connections (never policies)."""
     kernel_names = {level: name for name, level in PROTOCOLS.items()}
-    for state in states_of(shell.run(STATES).output, connection):
-        shell.run(
-            [
-                *("ip", "xfrm", "state", "delete"),
-                *("src", state.source, "dst", state.destination),
-                *("proto", kernel_names[state.protocol], "spi", hex(state.spi)),
-            ]
-        )
+    tables = shell.run(STATES).output
+    left = [state for connection in connections for state in states_of(tables, connection)]
+    orders = [
+        [
+            *("ip", "xfrm", "state", "delete"),
+            *("src", state.source, "dst", state.destination),
+            *("proto", kernel_names[state.protocol], "spi", hex(state.spi)),
+        ]
+        for state in left
+    ]
+    if orders:
+        shell.run(*orders)
+
+
+def flush_all(shell: Shell) -> None:
+    """Remove every SA of the kernel, and every policy but those of sockets."""
+    shell.run(("ip", "xfrm", "state", "flush"), ("ip", "xfrm", "policy", "flush"))

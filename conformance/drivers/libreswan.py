@@ -14,10 +14,10 @@ from conformance.drivers import kernel
 from conformance.drivers.base import (
     SHARED,
     Attempt,
-    ConfigurationRefusedError,
     Connection,
     DriverError,
     Held,
+    entries_with,
     poll,
 )
 from conformance.drivers.daemon import DaemonDriver
@@ -33,6 +33,8 @@ from conformance.record.records import IkeSa
 from conformance.resources import peers_root
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from conformance.crypto.issuing import Credentials
     from conformance.drivers.shell import Result
 
@@ -42,8 +44,8 @@ LIBEXEC = "/usr/libexec/ipsec"
 NSS = "sql:/var/lib/ipsec/nss"
 """The database that ``ipsec initnss`` made."""
 
-START, STOP = 20.0, 3
-"""Seconds that pluto gets to answer whack, and to end."""
+START = 20.0
+"""Seconds that pluto gets to answer whack."""
 
 IKE_NEWEST = re.compile(r"IKE(?:v1)? algorithm newest: ([A-Z0-9_]+)-([A-Z0-9_]+)-([A-Z0-9_]+)")
 ESP_NEWEST = re.compile(r"(?:ESP|AH) algorithm newest: [^;\n]+; pfsgroup=(\S+)")
@@ -52,12 +54,15 @@ UNANSWERED = re.compile(r"initial (?:Main|Aggressive) Mode message .*?but (.*)")
 """How pluto refuses, in its log alone, what none of its connections allows."""
 UNTRUSTED = re.compile(r"NSS: ERROR: (.*)")
 """How it refuses a certificate; the peer hears of it in a notify that it cannot yet take."""
-STATE = re.compile(r"#\d+: ")
+CHILD = re.compile(r"STATE_QUICK_(?:I2|R2)\b")
+NAMED = re.compile(r'^000 "([^"]+)":', re.MULTILINE)
+"""A connection in whack's status."""
 STATUS = (f"{LIBEXEC}/whack", "--status")
 LOGGED_AUTH = re.compile(r"IKE SA established \{auth=(\w+)")
 XAUTH_OWN, XAUTH_OTHER = "XAUTH: Successfully Authenticated", ": Authentication Successful"
 """What pluto logs as the user of XAUTH, and as the one who asks."""
 ESTABLISHED = "IPsec SA established"
+ADDED = "added IKEv1 connection"
 REFUSED = re.compile(r"failed to add connection: (.*)")
 """Pluto tells why in its log; addconn's own output stays empty."""
 
@@ -67,13 +72,10 @@ class LibreswanDriver(DaemonDriver):
 
     delete_received = "received Delete SA"
 
-    def open(self) -> None:
+    def connect(self) -> None:
         """Open the shell and wait until pluto answers whack."""
+        super().connect()
         self._imported: set[str] = set()
-        self._connect()
-
-    def _connect(self) -> None:
-        super().open()
         if not poll(lambda: self._whack("--briefstatus").status == 0, START):
             raise DriverError(f"{self.name}: pluto does not answer whack")
 
@@ -96,23 +98,33 @@ class LibreswanDriver(DaemonDriver):
         )
         return environment.get_template("connection.conf")
 
-    def configure(self, connection: Connection) -> None:
-        """Render the peer's template into the shared volume and load it with addconn."""
-        if why := refusal(connection):
-            raise ConfigurationRefusedError(why)
-        if connection.credentials is not None:
-            self._import(connection.credentials)
-        if connection.crl is not None:
-            self._import_crl(connection.crl)
+    def configure(self, connections: Sequence[Connection]) -> Mapping[str, str]:
+        """Render the peer's template for each into one file, which addconn loads at once."""
+        refused = {one.name: why for one in connections if (why := refusal(one))}
+        asked = [one for one in connections if one.name not in refused]
+        for connection in asked:
+            if connection.credentials is not None:
+                self._import(connection.credentials)
+        lists = [connection.crl for connection in asked if connection.crl is not None]
+        if lists:
+            self._import_crl(lists[-1])
+        return refused | (self._add(asked) if asked else {})
+
+    def _add(self, connections: Sequence[Connection]) -> dict[str, str]:
         path = SHARED / f"{self.name}.conf"
-        path.write_text(self._template.render(template_values(connection)))
-        mark = self.log_mark()
-        loaded = self.shell.run([f"{LIBEXEC}/addconn", "--config", str(path), connection.name])
-        if loaded.status != 0:
-            told = REFUSED.findall(self.log_since(mark))
-            if not told:
-                raise DriverError(f"{self.name}: addconn ended with {loaded}")
-            raise ConfigurationRefusedError(told[-1])
+        path.write_text("\n".join(self._template.render(template_values(c)) for c in connections))
+        mark, names = self.log_mark(), [connection.name for connection in connections]
+        loaded = self.shell.run([f"{LIBEXEC}/addconn", "--config", str(path), *names])
+        log = self.logs(mark)
+        refused = {}
+        for connection in connections:
+            said = entries_with(log, [f'"{connection.name}"'])
+            if ADDED not in said:
+                told = REFUSED.findall(said)
+                if not told:
+                    raise DriverError(f"{self.name}: addconn ended with {loaded}")
+                refused[connection.name] = told[-1]
+        return refused
 
     def _import(self, credentials: Credentials) -> None:
         """Take a bundle into pluto's NSS database, and its authority as one to trust; once."""
@@ -142,10 +154,9 @@ class LibreswanDriver(DaemonDriver):
         done = self.shell.run(command)
         if done.status != 0:
             raise DriverError(f"{self.name}: crlutil: {done.output.strip()}")
-        self.close()
-        self.container.restart(timeout=STOP)
-        self.restarts += 1
-        self._connect()
+        imported = self._imported
+        self.restart()
+        self._imported = imported
 
     def initiate(self, connection: Connection, timeout: float) -> Attempt:
         """``whack --initiate``, which reports each state until the child stands or all is over."""
@@ -163,7 +174,7 @@ class LibreswanDriver(DaemonDriver):
             notifies=tuple(dict.fromkeys(notifies)),
         )
 
-    def held(self, connection: Connection, log: str) -> Held:
+    def sas(self, connection: Connection, log: str) -> Held:
         """The ISAKMP SA as whack tells it and the kernel's child SA; pluto tells no phase 1 key."""
         read = self.shell.run(STATUS, kernel.STATES, kernel.POLICIES).output
         status = _of(connection, read)
@@ -174,29 +185,39 @@ class LibreswanDriver(DaemonDriver):
         return Held(ike, child, [], kernel.keys_of(read, connection))
 
     def holds_child(self, connection: Connection) -> bool:
-        """Whether whack's status names the algorithms of a child."""
-        return ESP_NEWEST.search(self._status(connection)) is not None
+        """Whether whack lists a Quick Mode of the connection that is through."""
+        return CHILD.search(self._states(connection)) is not None
 
     def holds_any(self, connection: Connection) -> bool:
-        """Whether whack's status lists a state of the connection."""
-        return STATE.search(self._status(connection)) is not None
+        """Whether whack lists a state of the connection."""
+        return self._states(connection) != ""
 
     def terminate(self, connection: Connection, timeout: float) -> None:
         """``whack --terminate``: Delete for the child and for the ISAKMP SA."""
         self._whack("--name", connection.name, "--terminate", limit=timeout)
 
-    def remove(self, connection: Connection) -> None:
-        """``whack --delete``: the connection and its states."""
-        self._whack("--name", connection.name, "--delete")
-        kernel.flush(self.shell, connection)
+    def remove(self, connections: Sequence[Connection]) -> None:
+        """``whack --delete``: the connections and their states."""
+        self._delete(connection.name for connection in connections)
+        kernel.flush(self.shell, connections)
+
+    def reset(self) -> None:
+        """The same for every connection that whack knows, and for every SA of the kernel."""
+        self._delete(dict.fromkeys(NAMED.findall(self.shell.run(STATUS).output)))
+        kernel.flush_all(self.shell)
+
+    def _delete(self, names: Iterable[str]) -> None:
+        orders = [[f"{LIBEXEC}/whack", "--name", name, "--delete"] for name in names]
+        if orders:
+            self.shell.run(*orders)
 
     def outcome(self, connection: Connection, log: str) -> Attempt:
         """As for any peer; what pluto did not answer, and why, stands in its log."""
         refused = [*UNANSWERED.findall(log), *UNTRUSTED.findall(log)]
         return replace(super().outcome(connection, log), failure=refused[-1] if refused else None)
 
-    def _status(self, connection: Connection) -> str:
-        return _of(connection, self.shell.run(STATUS).output)
+    def _states(self, connection: Connection) -> str:
+        return _of(connection, self._whack("--showstates").output)
 
     def _whack(self, *arguments: str, limit: float | None = None) -> Result:
         return self.shell.run([f"{LIBEXEC}/whack", *arguments], limit=limit)

@@ -12,7 +12,7 @@ from conformance.record.records import ChildSa, IkeSa
 from conformance.record.wireshark import EspKey, IkeKey
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 START = 10.0
 """Seconds that the peer gets to open its socket."""
@@ -21,7 +21,7 @@ START = 10.0
 class ReferenceDriver(Driver):
     """One reference peer in its container."""
 
-    def open(self) -> None:
+    def connect(self) -> None:
         """Connect to the peer's control socket."""
         try:
             self._client = ControlClient(SHARED / f"{self.name}.sock", patience=START)
@@ -36,9 +36,11 @@ class ReferenceDriver(Driver):
         """The version the peer reports."""
         return str(self._call("hello")["version"])
 
-    def configure(self, connection: Connection) -> None:
-        """Make the endpoint for the connection's remote host."""
-        self._call("configure", **configuration(connection))
+    def configure(self, connections: Sequence[Connection]) -> Mapping[str, str]:
+        """Make an endpoint for each; what a connection can be asked for, the peer can do."""
+        for connection in connections:
+            self._call("configure", **configuration(connection))
+        return {}
 
     def initiate(self, connection: Connection, timeout: float) -> Attempt:
         """Start Main Mode and Quick Mode; the peer names the first value that diverges."""
@@ -50,7 +52,7 @@ class ReferenceDriver(Driver):
         attempt = _attempt(self._call("await_established", name=connection.name, timeout=0.0))
         return replace(attempt, timed_out=False, failure=None) if attempt.timed_out else attempt
 
-    def held(self, connection: Connection, log: str) -> Held:
+    def sas(self, connection: Connection, log: str) -> Held:
         """The SAs as the peer holds them, and every key since the connection was configured."""
         del log
         told = self._call("sas", name=connection.name)
@@ -85,9 +87,14 @@ class ReferenceDriver(Driver):
         """The peer logs every SA that a Delete ended."""
         return "ChildDeleted" in log
 
-    def remove(self, connection: Connection) -> None:
-        """Forget the endpoint and its SAs."""
-        self._call("remove", name=connection.name)
+    def remove(self, connections: Sequence[Connection]) -> None:
+        """Forget the endpoints and their SAs."""
+        for connection in connections:
+            self._call("remove", name=connection.name)
+
+    def reset(self) -> None:
+        """Forget every endpoint."""
+        self._call("reset")
 
     def _call(self, do: str, **arguments: Any) -> dict[str, Any]:
         try:

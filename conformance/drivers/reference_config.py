@@ -23,6 +23,8 @@ def configuration(connection: Connection) -> dict[str, Any]:
     own = connection.credentials
     return {
         "name": connection.name,
+        "local": connection.local.address,
+        "inner": connection.local.inner_address,
         "remote": connection.remote.address,
         "remote_id": f"ipv4:{connection.remote.identity}",
         "psk": connection.psk,

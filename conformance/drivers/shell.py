@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FRAME = struct.Struct(">BxxxL")
 """The Docker API's header of one piece of attached output: stream, three zero bytes, length."""
 
-GRACE = 10.0
+GRACE = 30.0
 """Seconds beyond a command's own time limit after which the shell itself counts as dead."""
 
 

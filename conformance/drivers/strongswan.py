@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import vici
 from vici.exception import CommandException
@@ -17,6 +17,7 @@ from conformance.drivers.base import (
     Connection,
     DriverError,
     Held,
+    entries_with,
     poll,
 )
 from conformance.drivers.daemon import DaemonDriver
@@ -32,10 +33,15 @@ from conformance.record.records import IkeSa
 from conformance.record.wireshark import IkeKey
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 START = 10.0
 """Seconds that charon gets to open its socket."""
+
+SILENCE = 30.0
+"""Seconds without an answer after which charon counts as hung."""
+GONE = "charon has gone"
+"""An end of file has no text of its own."""
 
 _DUMP = r"\[IKE\](?: <[^>]*>)?\s+\d+: "
 KA = re.compile(rf"encryption key Ka => \d+ bytes[^\n]*\n((?:[^\n]*{_DUMP}[^\n]*\n)+)")
@@ -46,6 +52,8 @@ UNTRUSTED = re.compile(
     r"\[(?:CFG|IKE)\](?: <[^>]*>)? (certificate was revoked.*|no trusted .* found.*)"
 )
 """Why charon does not take a certificate; the other end is only told that it failed."""
+NUMBERED = re.compile(r"<(?:[^|>]*\|)?(\d+>)")
+"""An IKE_SA's number in an entry, with the bracket that makes a mark of it."""
 NOTIFY = re.compile(
     r"(?:received|generating|parsed) [^\n]*?\b([A-Z]+(?:_[A-Z]+)+)\b(?: error)? notify"
 )
@@ -56,15 +64,22 @@ class StrongswanDriver(DaemonDriver):
 
     delete_received = "received DELETE for"
 
-    def open(self) -> None:
+    def connect(self) -> None:
         """Connect to charon's vici socket and open a shell beside it."""
-        super().open()
+        super().connect()
         path = str(SHARED / f"{self.name}.vici")
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(SILENCE)
         if not poll(lambda: self._socket.connect_ex(path) == 0, START):
             raise DriverError(f"{self.name}: charon's vici socket does not answer")
         self._session = vici.Session(self._socket)
         self._keys: dict[str, str] = {}
+
+    def another(self) -> Self:
+        """Keys that one worker loads, another unloads."""
+        driver = super().another()
+        driver._keys = self._keys  # noqa: SLF001 - the same class
+        return driver
 
     def close(self) -> None:
         """Close the vici connection and the shell."""
@@ -73,13 +88,22 @@ class StrongswanDriver(DaemonDriver):
 
     def version(self) -> str:
         """The version charon reports."""
-        return _text(self._session.version()["version"])
+        return _text(self._command("version")["version"])
 
-    def configure(self, connection: Connection) -> None:
-        """Load the connection and its PSK over vici."""
+    def configure(self, connections: Sequence[Connection]) -> Mapping[str, str]:
+        """Load connections, their secrets and certificates over vici."""
+        refused = {}
+        for connection in connections:
+            try:
+                self._load(connection)
+            except CommandException as error:
+                refused[connection.name] = str(error)
+        return refused
+
+    def _load(self, connection: Connection) -> None:
+        self._session.load_conn({connection.name: connection_section(connection)})
         if pool := address_pool(connection):
             self._command("load_pool", {connection.name: pool})
-        self._command("load_conn", {connection.name: connection_section(connection)})
         for secret in shared_secrets(connection):
             self._command("load_shared", secret)
         for certificate in further_certificates(connection):
@@ -87,13 +111,12 @@ class StrongswanDriver(DaemonDriver):
         if connection.crl:  # or charon would judge by a list that it has looked at before
             self._command("flush_certs", {"type": "X509_CRL"})
         if connection.credentials is not None:
-            loaded = self._command(
-                "load_key", {"type": "any", "data": connection.credentials.private_key}
-            )
-            self._keys[connection.name] = _text(loaded["id"])
+            key = {"type": "any", "data": connection.credentials.private_key}
+            self._keys[connection.name] = _text(self._command("load_key", key)["id"])
 
     def initiate(self, connection: Connection, timeout: float) -> Attempt:
         """``initiate`` with the log streamed, so that a failure is told in charon's own words."""
+        self._socket.settimeout(timeout + SILENCE)
         request = {
             "ike": connection.name,
             "child": connection.name,
@@ -105,6 +128,10 @@ class StrongswanDriver(DaemonDriver):
             said.extend(_text(line["msg"]) for line in self._session.initiate(request))
         except CommandException as error:
             return self._failed(str(error), said)
+        except OSError as error:
+            raise DriverError(f"{self.name}: initiate: {error or GONE}") from error
+        finally:
+            self._socket.settimeout(SILENCE)
         return Attempt(established=True)
 
     def _failed(self, error: str, said: list[str]) -> Attempt:
@@ -117,7 +144,7 @@ class StrongswanDriver(DaemonDriver):
         refused = UNTRUSTED.findall(log)
         return replace(super().outcome(connection, log), failure=refused[0] if refused else None)
 
-    def held(self, connection: Connection, log: str) -> Held:
+    def sas(self, connection: Connection, log: str) -> Held:
         """The ISAKMP SA as vici lists it, Ka as charon logged it, and the kernel's child SA."""
         sections = self._list(connection)
         if not sections:
@@ -155,29 +182,53 @@ class StrongswanDriver(DaemonDriver):
         except CommandException as error:
             if "no matching SAs" not in str(error):
                 raise DriverError(f"{self.name}: terminate: {error}") from error
+        except OSError as error:
+            raise DriverError(f"{self.name}: terminate: {error or GONE}") from error
 
-    def remove(self, connection: Connection) -> None:
-        """End what is left without waiting for the other end, and unload connection and PSK."""
-        for _ in self._list(connection):
-            self._terminate({"ike": connection.name, "force": "yes", "timeout": "-1"})
-        self._command("unload_conn", {"name": connection.name})
-        for secret in shared_secrets(connection):
-            self._command("unload_shared", {"id": secret["id"]})
-        if address_pool(connection):
-            self._command("unload_pool", {"name": connection.name})
-        key = self._keys.pop(connection.name, None)
-        if key is not None:
-            self._command("unload_key", {"id": key})
+    def remove(self, connections: Sequence[Connection]) -> None:
+        """End what is left without waiting for the other end, and unload what was loaded."""
+        for connection in connections:
+            for _ in self._list(connection):
+                self._terminate({"ike": connection.name, "force": "yes", "timeout": "-1"})
+            self._command("unload_conn", {"name": connection.name})
+            for secret in shared_secrets(connection):
+                self._command("unload_shared", {"id": secret["id"]})
+            if address_pool(connection):
+                self._command("unload_pool", {"name": connection.name})
+            key = self._keys.pop(connection.name, None)
+            if key is not None and key not in self._keys.values():
+                self._command("unload_key", {"id": key})
+
+    def reset(self) -> None:
+        """End every SA, unload every connection, and forget secrets, keys and pools."""
+        for section in list(self._session.list_sas()):
+            for name in section:
+                self._terminate({"ike": name, "force": "yes", "timeout": "-1"})
+        for name in self._command("get_conns").get("conns", ()):
+            self._command("unload_conn", {"name": _text(name)})
+        for name in self._command("get_pools", {}):
+            self._command("unload_pool", {"name": name})
+        self._command("clear_creds")
+        self._keys.clear()
+        kernel.flush_all(self.shell)
+
+    def log_of(self, connection: Connection, log: str) -> str:
+        """Also the entries of an IKE_SA that charon names in some of them by its number alone."""
+        own = super().log_of(connection, log)
+        return entries_with(log, (*connection.marks, *dict.fromkeys(NUMBERED.findall(own))))
 
     def _list(self, connection: Connection) -> list[Mapping[str, Any]]:
-        listed = self._session.list_sas({"ike": connection.name})
+        try:
+            listed = list(self._session.list_sas({"ike": connection.name}))
+        except (CommandException, OSError) as error:
+            raise DriverError(f"{self.name}: list_sas: {error or GONE}") from error
         return [section[connection.name] for section in listed]
 
-    def _command(self, name: str, request: dict[str, Any]) -> Mapping[str, Any]:
+    def _command(self, name: str, *request: dict[str, Any]) -> Mapping[str, Any]:
         try:
-            return dict(getattr(self._session, name)(request) or {})
-        except CommandException as error:
-            raise DriverError(f"{self.name}: {name}: {error}") from error
+            return dict(getattr(self._session, name)(*request) or {})
+        except (CommandException, OSError) as error:
+            raise DriverError(f"{self.name}: {name}: {error or GONE}") from error
 
 
 def logged_auth(log: str, connection: Connection) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from docker.errors import APIError, NotFound
 from docker.types import IPAMConfig, IPAMPool, Mount
 
 from conformance.errors import UserError
+from conformance.lab import addresses
 from conformance.lab.images import LAB_LABEL
-from conformance.resources import peer_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,61 +21,15 @@ if TYPE_CHECKING:
 
 NETWORK = "ipsec-conformance"
 BRIDGE = "ipsecconf0"
-SUBNET = "10.77.0.0/24"
-GATEWAY = "10.77.0.1"
 VOLUME = "ipsec-conformance-run"
 RUN_FOLDER = "/run/ipsec-conformance"
 LABELS = {LAB_LABEL: "1"}
-
-SIDES = ("a", "b")
-"""Side a initiates, side b responds; so a peer can be paired with itself."""
-_FIRST_HOST = 10
-_LAST_HOST = 253
 TRANSLATOR = "ipsec-conformance-nat"
-TRANSLATOR_ADDRESS = "10.77.0.254"
-"""The lab's NAT, over which a cell's initiator reaches its responder where it shall."""
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """One container's place in the address plan."""
-
-    peer: str
-    side: str
-
-    def number(self) -> int:
-        """Return N of its addresses: 10 and up, in the order of the peers' names and sides.
-
-        Raises:
-            UserError: there is no such peer, or there are more than the subnet holds.
-        """
-        peers = peer_names()
-        if self.peer not in peers:
-            raise UserError(f"There is no peer {self.peer!r}.", f"Peers: {', '.join(peers)}.")
-        number = _FIRST_HOST + len(SIDES) * peers.index(self.peer) + SIDES.index(self.side)
-        if number > _LAST_HOST:
-            raise UserError("There are more peers than the lab has addresses for.")
-        return number
 
 
 def container_name(peer: str, side: str) -> str:
     """Return the name of a peer's container: ``ipsec-conformance-<peer>-<side>``."""
     return f"ipsec-conformance-{peer}-{side}"
-
-
-def address(peer: str, side: str) -> str:
-    """Return the address IKE and ESP run over: ``10.77.0.N``."""
-    return f"10.77.0.{Host(peer, side).number()}"
-
-
-def inner_address(peer: str, side: str) -> str:
-    """Return the address behind the peer, on its ``lo``: ``10.78.N.1``."""
-    return f"10.78.{Host(peer, side).number()}.1"
-
-
-def inner_subnet(peer: str, side: str) -> str:
-    """Return the subnet the peer protects: ``10.78.N.0/24``."""
-    return f"10.78.{Host(peer, side).number()}.0/24"
 
 
 def ensure_topology(client: DockerClient) -> None:
@@ -92,10 +45,17 @@ def ensure_topology(client: DockerClient) -> None:
                 driver="bridge",
                 labels=LABELS,
                 options={"com.docker.network.bridge.name": BRIDGE},
-                ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=SUBNET, gateway=GATEWAY)]),
+                enable_ipv6=True,
+                ipam=IPAMConfig(
+                    pool_configs=[
+                        IPAMPool(subnet=addresses.SUBNET, gateway=addresses.GATEWAY),
+                        IPAMPool(subnet=addresses.SUBNET_6, gateway=addresses.GATEWAY_6),
+                    ]
+                ),
             )
         except APIError as error:
-            raise UserError(f"The network {SUBNET} was not made: {error.explanation}") from error
+            what = f"The network {addresses.SUBNET} was not made"
+            raise UserError(f"{what}: {error.explanation}") from error
     client.volumes.create(VOLUME, labels=LABELS)
 
 
@@ -125,10 +85,9 @@ def ensure_translator(client: DockerClient, image: BuiltImage) -> Container:
 
 
 def _start_translator(client: DockerClient, image: BuiltImage) -> Container:
-    environment = {"PEER_ADDRESS": TRANSLATOR_ADDRESS}
-    return _run(
-        client, image, TRANSLATOR, TRANSLATOR_ADDRESS, environment, entrypoint=["translate.sh"]
-    )
+    own = addresses.TRANSLATOR
+    environment = {"PEER_ADDRESS": own}
+    return _run(client, image, TRANSLATOR, own, environment, entrypoint=["translate.sh"])
 
 
 def shared_volume() -> Mount:
@@ -137,13 +96,13 @@ def shared_volume() -> Mount:
 
 
 def _start(client: DockerClient, image: BuiltImage, side: str) -> Container:
-    name, outer = container_name(image.peer, side), address(image.peer, side)
+    name, number = container_name(image.peer, side), addresses.number(image.peer, side)
     environment = {
-        "PEER_ADDRESS": outer,
-        "PEER_INNER_ADDRESS": inner_address(image.peer, side),
         "PEER_NAME": name,
+        "PEER_NUMBER": str(number),
+        "PEER_SLOTS": str(addresses.SLOTS[-1]),
     }
-    return _run(client, image, name, outer, environment)
+    return _run(client, image, name, addresses.own_address(number), environment)
 
 
 def _run(

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REFERENCE = "reference"
+ADDRESSES = PACKAGE / "lab" / "guest" / "addresses.sh"
+"""Every image's context has it, for its entry point to run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ def build_context(peer: str, cache: Path) -> BuildContext:
         UserError: the wheels of the reference could not be fetched.
     """
     files = context_files(peers_root() / peer)
+    files[ADDRESSES.name] = ADDRESSES
     if peer == REFERENCE:
         files |= _prefixed("wheels/", wheels(cache))
         files |= _prefixed("project/conformance/", _package_files())

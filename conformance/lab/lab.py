@@ -14,9 +14,9 @@ from conformance.console import step
 from conformance.errors import UserError
 from conformance.lab import engine as engines
 from conformance.lab import kernels
+from conformance.lab.addresses import SIDES
 from conformance.lab.attach import RunnerProcess, remove_orphans
 from conformance.lab.containers import (
-    SIDES,
     died,
     ensure_container,
     ensure_topology,

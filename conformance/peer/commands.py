@@ -26,7 +26,7 @@ from conformance.peer.sas import child_facts, ike_facts
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from conformance.peer.server import ReferencePeer
+    from conformance.peer.homes import Homes
 
 _log = logging.getLogger(__name__)
 
@@ -34,19 +34,20 @@ Answer = dict[str, Any]
 """What goes back beside ``id`` and ``ok``, ready for JSON."""
 
 
-async def obey(peer: ReferencePeer, do: str, arguments: dict[str, Any]) -> Answer:
+async def obey(homes: Homes, do: str, arguments: dict[str, Any]) -> Answer:
     """Check one request and obey it; CommandError says what is wrong with it."""
     if do not in COMMANDS:
         raise CommandError(f"unknown command {do!r}; known are {', '.join(COMMANDS)}")
     command = COMMANDS[do]
     try:
         request = read_request(command.request, arguments)
-        return await command.handler(peer, request)
+        return await command.handler(homes, request)
     except (msgspec.ValidationError, LocalError, OSError) as error:
         raise CommandError(f"{do}: {error}") from error
 
 
-async def _hello(peer: ReferencePeer, _: Hello) -> Answer:
+async def _hello(homes: Homes, _: Hello) -> Answer:
+    peer = homes.peer
     return {
         "name": peer.name,
         "version": __version__,
@@ -57,26 +58,26 @@ async def _hello(peer: ReferencePeer, _: Hello) -> Answer:
     }
 
 
-async def _configure(peer: ReferencePeer, request: Configure) -> Answer:
-    peer.configure(request)
+async def _configure(homes: Homes, request: Configure) -> Answer:
+    await homes.configure(request)
     return {}
 
 
-async def _initiate(peer: ReferencePeer, request: Await) -> Answer:
-    return await peer.connection(request.name).initiate(request.timeout)
+async def _initiate(homes: Homes, request: Await) -> Answer:
+    return await homes.connection(request.name).initiate(request.timeout)
 
 
-async def _await_established(peer: ReferencePeer, request: Await) -> Answer:
-    return await peer.connection(request.name).outcome(Mark(), request.timeout)
+async def _await_established(homes: Homes, request: Await) -> Answer:
+    return await homes.connection(request.name).outcome(Mark(), request.timeout)
 
 
-async def _ping(peer: ReferencePeer, request: Ping) -> Answer:
-    sent, received = await peer.connection(request.name).traffic.ping(request)
+async def _ping(homes: Homes, request: Ping) -> Answer:
+    sent, received = await homes.connection(request.name).traffic.ping(request)
     return {"sent": sent, "received": received}
 
 
-async def _sas(peer: ReferencePeer, request: Named) -> Answer:
-    connection = peer.connection(request.name)
+async def _sas(homes: Homes, request: Named) -> Answer:
+    connection = homes.connection(request.name)
     isakmp = list(connection.isakmp.values())
     return {
         "ike": ike_facts(isakmp[-1]) if isakmp else None,
@@ -84,35 +85,35 @@ async def _sas(peer: ReferencePeer, request: Named) -> Answer:
     }
 
 
-async def _keys(peer: ReferencePeer, request: Named) -> Answer:
-    return dict(peer.connection(request.name).keys)
+async def _keys(homes: Homes, request: Named) -> Answer:
+    return dict(homes.connection(request.name).keys)
 
 
-async def _transcript(peer: ReferencePeer, request: Named) -> Answer:
-    return peer.connection(request.name).history.facts()
+async def _transcript(homes: Homes, request: Named) -> Answer:
+    return homes.connection(request.name).history.facts()
 
 
-async def _events(peer: ReferencePeer, request: Events) -> Answer:
-    events = peer.connection(request.name).history.events
+async def _events(homes: Homes, request: Events) -> Answer:
+    events = homes.connection(request.name).history.events
     return {"events": events.since(request.since), "next": events.total}
 
 
-async def _terminate(peer: ReferencePeer, request: Await) -> Answer:
-    return {"deleted": peer.connection(request.name).terminate()}
+async def _terminate(homes: Homes, request: Await) -> Answer:
+    return {"deleted": homes.connection(request.name).terminate()}
 
 
-async def _remove(peer: ReferencePeer, request: Named) -> Answer:
-    peer.remove(peer.connection(request.name))
+async def _remove(homes: Homes, request: Named) -> Answer:
+    homes.remove(request.name)
     return {}
 
 
-async def _reset(peer: ReferencePeer, _: Hello) -> Answer:
-    peer.reset()
+async def _reset(homes: Homes, _: Hello) -> Answer:
+    homes.reset()
     return {}
 
 
-async def _shutdown(peer: ReferencePeer, _: Hello) -> Answer:
-    peer.stopping.set()
+async def _shutdown(homes: Homes, _: Hello) -> Answer:
+    homes.peer.stopping.set()
     return {}
 
 
@@ -120,7 +121,7 @@ class Command(NamedTuple):
     """One row: the request it takes and the function that obeys it."""
 
     request: type[msgspec.Struct]
-    handler: Callable[[ReferencePeer, Any], Awaitable[Answer]]
+    handler: Callable[[Homes, Any], Awaitable[Answer]]
 
 
 COMMANDS = {

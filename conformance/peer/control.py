@@ -15,6 +15,7 @@ import msgspec
 
 from conformance.errors import UserError
 from conformance.peer.commands import obey
+from conformance.peer.homes import Homes
 from conformance.peer.host import CommandError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class ControlServer:
     """Answers clients on a unix socket that only its owner may open, for it tells keys."""
 
     def __init__(self, peer: ReferencePeer, path: Path) -> None:
-        self._peer = peer
+        self._homes = Homes(peer)
         self._path = path
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.Task[None]] = set()
@@ -66,6 +67,7 @@ class ControlServer:
         await asyncio.gather(*clients, return_exceptions=True)
         await self._server.wait_closed()
         self._path.unlink(missing_ok=True)
+        self._homes.close()
         self._server = None
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -90,7 +92,7 @@ class ControlServer:
             head = msgspec.convert(fields, _Request)
             arguments = {name: fields[name] for name in fields if name not in ("id", "do")}
             _log.debug("control: %s %s", head.do, arguments.get("name", ""))
-            answer = await obey(self._peer, head.do, arguments)
+            answer = await obey(self._homes, head.do, arguments)
         except (CommandError, msgspec.DecodeError) as error:
             _log.warning("control: refused: %s", error)
             return {"id": head and head.id, "ok": False, "error": str(error)}

@@ -31,6 +31,10 @@ class Configure(Fields, frozen=True, kw_only=True):
     name: str
     remote: IPv4Address
     """The other peer's outer address, or that of the NAT in front of it."""
+    local: IPv4Address | None = None
+    """Ours, where it is another than the one the peer was started on."""
+    inner: IPv4Address | None = None
+    """Ours inside tunnels, where it is another than the one the peer was started with."""
     psk: str
     phase1: Phase1 | tuple[Phase1, ...]
     """One, or several in order of preference."""

@@ -56,6 +56,17 @@ class ReferencePeer:
         self._udp: list[UdpSocket] = []
         self._esp: EspTransport | None = None
 
+    def sibling(self, address: IPv4Address) -> ReferencePeer:
+        """The same on another address, not open yet."""
+        return ReferencePeer(
+            self.name,
+            address,
+            self.inner,
+            ports=self._ports,
+            open_esp=self._open_esp,
+            open_udp=self._open_udp,
+        )
+
     async def open(self) -> None:
         """Bind the sockets; UserError where one cannot be, and then none stays."""
         try:
@@ -90,7 +101,7 @@ class ReferencePeer:
         host = Host(
             self.address,
             ike.port,
-            self.inner,
+            settings.inner or self.inner,
             self._plane.sad,
             ike.send,
             natt.send,

@@ -43,7 +43,10 @@ def _error(seen: Observation) -> Finding | None:
 
 
 def _not_alive(seen: Observation) -> Finding | None:
-    return Finding() if seen.alive is False else None
+    if seen.alive is not False:
+        return None
+    words = seen.error or "after the cell a daemon did not answer any more, or is another process"
+    return Finding({"words": words})
 
 
 def _cleartext(seen: Observation) -> Finding | None:
@@ -217,13 +220,8 @@ _ASKED_FOR = {
 """A factor, or one level of it -> what says how that is done which a capture must show."""
 
 RULES: tuple[Rule, ...] = (
+    Rule("not-alive", Verdict.ERROR, _not_alive, "{words}"),
     Rule("error", Verdict.ERROR, _error, "the suite's own side broke: {error}"),
-    Rule(
-        "not-alive",
-        Verdict.FAIL,
-        _not_alive,
-        "after the cell a daemon did not answer any more, or is another process",
-    ),
     Rule(
         "cleartext",
         Verdict.FAIL,

@@ -1,4 +1,4 @@
-"""Capture of the IPv4 packets on the lab's bridge, and its form as pcapng."""
+"""Capture of the packets on the lab's bridge, and its form as pcapng."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import socket
 import struct
 import threading
 import time
+from collections import defaultdict
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from dpkt import pcapng
@@ -16,9 +17,14 @@ from dpkt import pcapng
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-ETH_P_IP = 0x0800
+ETH_P_ALL = 0x0003
 ETHERNET = 14
 """Octets of an Ethernet header."""
+ADDRESSES = {
+    0x0800: (slice(26, 30), slice(30, 34)),
+    0x86DD: (slice(22, 38), slice(38, 54)),
+}
+"""EtherType -> where source and destination stand in the frame."""
 SOL_PACKET, PACKET_ADD_MEMBERSHIP, PACKET_MR_PROMISC = 263, 1, 1
 BUFFER = 8 << 20
 """Octets of the socket's receive buffer; a cell's packets are a few kilobytes."""
@@ -27,7 +33,7 @@ SNAP = 65535
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """One captured IPv4 packet."""
+    """One captured IP packet."""
 
     time: float
     """Seconds since the epoch."""
@@ -36,27 +42,34 @@ class Packet:
 
     @property
     def ip(self) -> bytes:
-        """The IPv4 packet, link padding included."""
+        """The IP packet, link padding included."""
         return self.frame[ETHERNET:]
 
     @property
-    def addresses(self) -> tuple[IPv4Address, IPv4Address]:
+    def addresses(self) -> tuple[IPv4Address | IPv6Address, IPv4Address | IPv6Address]:
         """Source and destination."""
-        return IPv4Address(self.ip[12:16]), IPv4Address(self.ip[16:20])
+        source, destination = packed_ends(self.frame)
+        return ip_address(source), ip_address(destination)
+
+
+def packed_ends(frame: bytes) -> tuple[bytes, bytes]:
+    """Source and destination of the IP packet in a frame, as octets; KeyError where it has none."""
+    source, destination = ADDRESSES[int.from_bytes(frame[12:14], "big")]
+    return frame[source], frame[destination]
 
 
 class Capture:
     """Collects what passes an interface, in a thread of its own, until it is closed."""
 
     def __init__(self, interface: str) -> None:
-        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_IP))
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-        self._socket.bind((interface, ETH_P_IP))
+        self._socket.bind((interface, ETH_P_ALL))
         # A bridge passes up what it forwards between its ports only while it is promiscuous.
         index = socket.if_nametoindex(interface)
         request = struct.pack("IHH8s", index, PACKET_MR_PROMISC, 0, b"")
         self._socket.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, request)
-        self._packets: list[Packet] = []
+        self._sent: dict[bytes, list[Packet]] = defaultdict(list)
         self._thread = threading.Thread(target=self._collect, name="capture", daemon=True)
         self._closing = False
         self._socket.settimeout(0.2)
@@ -68,27 +81,29 @@ class Capture:
                 frame = self._socket.recv(SNAP)
             except TimeoutError:
                 continue
-            if len(frame) >= ETHERNET + 20:
-                self._packets.append(Packet(time.time(), frame))
+            if int.from_bytes(frame[12:14], "big") in ADDRESSES:
+                self._sent[packed_ends(frame)[0]].append(Packet(time.time(), frame))
 
-    def among(self, networks: Iterable[IPv4Network]) -> list[Packet]:
-        """The packets since the last ``clear`` with both ends in ``networks``."""
-        wanted = tuple(networks)
-        return [packet for packet in list(self._packets) if _is_among(packet, wanted)]
+    def among(self, addresses: Iterable[str]) -> list[Packet]:
+        """The packets since the last ``clear`` with both ends among ``addresses``, in order."""
+        ends = {ip_address(address).packed for address in addresses}
+        found = [
+            packet
+            for end in ends
+            for packet in list(self._sent.get(end, ()))
+            if packed_ends(packet.frame)[1] in ends
+        ]
+        return sorted(found, key=lambda packet: packet.time)
 
     def clear(self) -> None:
         """Forget what was captured."""
-        self._packets = []
+        self._sent = defaultdict(list)
 
     def close(self) -> None:
         """End the capture."""
         self._closing = True
         self._thread.join()
         self._socket.close()
-
-
-def _is_among(packet: Packet, networks: Sequence[IPv4Network]) -> bool:
-    return all(any(end in network for network in networks) for end in packet.addresses)
 
 
 def pcapng_of(packets: Sequence[Packet]) -> bytes:

@@ -1,4 +1,4 @@
-"""One cell: configure both ends, negotiate, pass traffic, look, delete, judge."""
+"""One cell: negotiate, pass traffic, look, delete, judge; its ends are configured before."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from ipaddress import IPv4Network
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from conformance.drivers import Connection, Driver, DriverError, Host
-from conformance.drivers.base import Attempt, ConfigurationRefusedError, Held, Role
+from conformance.drivers.base import Attempt, Held, Role
 from conformance.matrix.plan import Cell, repeat_command
 from conformance.record.records import (
     Divergence,
@@ -25,6 +24,7 @@ from conformance.record.verdicts import judge
 from conformance.runner.dissect import WireMessage, dissect
 from conformance.runner.events import EVENTS
 from conformance.runner.evidence import CellEvidence
+from conformance.runner.places import host_of
 from conformance.runner.proofs import unproven
 from conformance.runner.traffic import read_traffic
 from conformance.runner.wire import deletes_seen, wire_notifies
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from conformance.record.wireshark import EspKey, IkeKey
     from conformance.runner.capture import Capture, Packet
     from conformance.runner.issued import Issued
+    from conformance.runner.stand import Stand
 
 PINGS = 2
 """Echo requests a cell sends through its SAs."""
@@ -42,6 +43,8 @@ PING_TIMEOUT = 2.0
 """Seconds for an echo reply."""
 SETTLE = 2.0
 """Seconds for the responder to install what the initiator holds, and for both to let go of it."""
+LAST_LINES = 5
+"""Lines of its log that are quoted of a peer that died or does not answer."""
 DRAIN = 0.03
 """Seconds for the last packets to reach the capture's thread."""
 
@@ -55,49 +58,62 @@ class End:
     """One end of a cell while it runs."""
 
     role: Role
-    driver: Driver
+    stand: Stand
     connection: Connection
-    version: str
+    driver: Driver | None = None
+    """The channel to the peer while the cell runs."""
     mark: int = 0
-    process: int = 0
-    configured: bool = False
+    loaded: bool = True
+    """Whether the peer took the connection."""
     attempt: Attempt = field(default_factory=lambda: Attempt(established=False))
     held: Held = NOTHING
+    words: str = ""
+    """The peer's log of the cell, kept when its channel is given back."""
+
+    @property
+    def peer(self) -> Driver:
+        """The channel; the cell must be running."""
+        if self.driver is None:
+            raise RuntimeError("the cell does not run")
+        return self.driver
 
     @property
     def log(self) -> str:
-        """The peer's log since the cell began."""
-        return self.driver.log_since(self.mark)
+        """The peer's log since the cell began, as far as it concerns it."""
+        if self.driver is None:
+            return self.words
+        return self.driver.log_of(self.connection, self.driver.logs(self.mark))
 
-    def begin(self) -> None:
-        """Note where the log and the process stand."""
-        self.mark, self.process = self.driver.log_mark(), self.driver.process()
+    def begin(self, driver: Driver) -> None:
+        """Take the channel, and note where the log stands."""
+        self.driver, self.mark = driver, driver.log_mark()
+
+    def end(self) -> None:
+        """Keep what was logged; the channel is another's from now on."""
+        self.words, self.driver = self.log, None
+
+    def last_words(self) -> str:
+        """The end of everything the peer logged since the cell began."""
+        lines = self.peer.logs(self.mark).strip().splitlines()[-LAST_LINES:]
+        return " / ".join(line.strip() for line in lines)
 
     def observe(self) -> None:
         """Read the SAs and the keys."""
-        self.held = self.driver.held(self.connection, self.log)
+        self.held = self.peer.sas(self.connection, self.log)
 
     def state(self, address: str) -> EndState:
         """What the peer holds, as far as it was read, and what it says; ``address`` on the wire."""
         return EndState(
-            peer=self.driver.peer,
+            peer=self.stand.peer,
             role=self.role,
             address=address,
-            process=self.process,
-            version=self.version,
+            process=self.driver.process if self.driver else 0,
+            version=self.stand.version,
             ike=self.held.ike,
             child=self.held.child,
             notifies=self.attempt.notifies,
             failure=self.attempt.failure,
         )
-
-
-class Station(NamedTuple):
-    """A driver that is open, where its peer stands, and the version it reported."""
-
-    driver: Driver
-    host: Host
-    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +129,7 @@ class Settings:
     """The run's certificates."""
 
 
-def _both(initiator: Station, responder: Station) -> Iterator[tuple[Role, Station, Station]]:
+def _both(initiator: Stand, responder: Stand) -> Iterator[tuple[Role, Stand, Stand]]:
     """Each end with its role, and the other end."""
     yield "initiator", initiator, responder
     yield "responder", responder, initiator
@@ -127,13 +143,13 @@ def _seen_from(role: Role, other: Host, cell: Cell, translator: str) -> Host:
 
 
 class CellRun:
-    """A cell from its configuration to its record."""
+    """A cell from its connections to its record; ``slot`` gives it addresses of its own."""
 
     def __init__(
         self,
         cell: Cell,
-        initiator: Station,
-        responder: Station,
+        slot: int,
+        stands: tuple[Stand, Stand],
         capture: Capture,
         settings: Settings,
     ) -> None:
@@ -142,25 +158,25 @@ class CellRun:
         self._run_seed = settings.seed
         self._timeout, self._translator = settings.timeout, settings.translator
         self._capture = capture
-        name = f"c{self.seed:08x}"
-        hosts = initiator.host.address, responder.host.address
+        name, family = f"c{self.seed:08x}", cell.combination["family"]
+        hosts = {stand.number: host_of(stand.number, slot, family) for stand in stands}
+        first, second = (hosts[stand.number].address for stand in stands)
         self.ends = tuple(
             End(
                 role,
-                mine.driver,
+                mine,
                 Connection(
                     name=name,
                     role=role,
-                    local=mine.host,
-                    remote=_seen_from(role, other.host, cell, settings.translator),
+                    local=hosts[mine.number],
+                    remote=_seen_from(role, hosts[other.number], cell, settings.translator),
                     combination=cell.combination,
                     psk=settings.psk,
-                    **settings.issued.papers(role, hosts, cell.combination)._asdict(),
+                    **settings.issued.papers(role, (first, second), cell.combination)._asdict(),
                     seed=zlib.crc32(f"{self.seed}/{role}".encode()),
                 ),
-                mine.version,
             )
-            for role, mine, other in _both(initiator, responder)
+            for role, mine, other in _both(*stands)
         )
         self.initiator, self.responder = self.ends
         self._split: dict[str, float] = {}
@@ -168,22 +184,58 @@ class CellRun:
         self._esp_keys: dict[EspKey, None] = {}
         self._sent = self._answered = 0
         self._deleted: bool | None = None
+        self._alive: bool | None = None
         self._error: str | None = None
         self._unproven: tuple[str, ...] = ()
+        self._started, self._clock = datetime.now(UTC), time.monotonic()
 
     @property
     def _wire_addresses(self) -> tuple[str, str]:
         """Initiator and responder as the responder's side of the wire shows them."""
         return self.responder.connection.remote.address, self.responder.connection.local.address
 
-    def run(self) -> tuple[Record, dict[str, bytes]]:
+    def refuse(self, role: Role, words: str) -> None:
+        """Note that a peer does not take its connection; the cell will not negotiate."""
+        end = self.initiator if role == "initiator" else self.responder
+        end.loaded, end.attempt = False, Attempt(established=False, failure=words)
+
+    def run(self, initiator: Driver, responder: Driver) -> tuple[Record, dict[str, bytes]]:
         """Run the cell; whatever breaks on the suite's side is in the record, never raised."""
-        started, clock = datetime.now(UTC), time.monotonic()
-        self._capture.clear()
+        self._begin()
+        for end, driver in zip(self.ends, (initiator, responder), strict=True):
+            end.begin(driver)
         try:
             self._go()
         except DriverError as error:
-            self._error = str(error)
+            self._error = self._with_last_words(str(error))
+        self._look_whether_alive()
+        made = self._record()
+        for end in self.ends:
+            end.end()
+        return made
+
+    def lost(self, words: str) -> tuple[Record, dict[str, bytes]]:
+        """The record of a cell that a peer was not there for."""
+        self._begin()
+        self._error = words
+        return self._record()
+
+    def _begin(self) -> None:
+        self._started, self._clock = datetime.now(UTC), time.monotonic()
+        self._split["configure"] = round(sum(end.stand.share for end in self.ends), 4)
+
+    def _with_last_words(self, words: str) -> str:
+        logs = [f"{end.stand.peer} logged last: {end.last_words()}" for end in self.ends]
+        return "; ".join([words, *logs])
+
+    def _look_whether_alive(self) -> None:
+        dead = [end for end in self.ends if not end.peer.alive()]
+        self._alive = not dead
+        for end in dead:
+            what = f"{end.stand.peer} ended or is another process; it logged last"
+            self._error = f"{what}: {end.last_words()}"
+
+    def _record(self) -> tuple[Record, dict[str, bytes]]:
         packets = self._packets()
         messages = dissect(
             packets, self.cell.combination["cipher"], self.cell.combination["hash"], self._ike_keys
@@ -196,8 +248,8 @@ class CellRun:
         record = make_record(
             observation,
             judge(observation),
-            started=started.isoformat(timespec="milliseconds"),
-            seconds=round(time.monotonic() - clock, 3),
+            started=self._started.isoformat(timespec="milliseconds"),
+            seconds=round(time.monotonic() - self._clock, 3),
             split=self._split,
             evidence=evidence.labels,
             seed=self.seed,
@@ -214,21 +266,20 @@ class CellRun:
             self._split[name] = round(time.monotonic() - clock, 3)
 
     def _go(self) -> None:
-        for end in self.ends:
-            end.begin()
         try:
-            with self._step("configure"):
+            if all(end.loaded for end in self.ends):
                 self._choose_path()
-                configured = all(self._configure(end) for end in self.ends[::-1])
-            if configured:
                 self._negotiate_and_look()
         finally:
             with self._step("cleanup"):
-                for end in self.ends:
-                    if end.configured:
-                        end.driver.remove(end.connection)
-                if self._translated:
-                    self.initiator.driver.reach_directly(self._wire_addresses[1])
+                self._clean_up()
+
+    def _clean_up(self) -> None:
+        for end in self.ends:
+            if end.loaded:
+                end.peer.remove([end.connection])
+        if self._translated:
+            self.initiator.peer.reach_directly(self._wire_addresses[1])
 
     @property
     def _translated(self) -> bool:
@@ -236,26 +287,14 @@ class CellRun:
 
     def _choose_path(self) -> None:
         if self._translated:
-            self.initiator.driver.reach_over(self._translator, self._wire_addresses[1])
-
-    def _configure(self, end: End) -> bool:
-        restarts = end.driver.restarts
-        try:
-            end.driver.configure(end.connection)
-        except ConfigurationRefusedError as refusal:
-            end.attempt = Attempt(established=False, failure=str(refusal))
-            return False
-        if end.driver.restarts > restarts:
-            end.begin()
-        end.configured = True
-        return True
+            self.initiator.peer.reach_over(self._translator, self._wire_addresses[1])
 
     def _negotiate_and_look(self) -> None:
         first, second = self.ends
         with self._step("negotiate"):
-            first.attempt = first.driver.initiate(first.connection, self._timeout)
+            first.attempt = first.peer.initiate(first.connection, self._timeout)
             if first.attempt.established:
-                second.driver.await_child(second.connection, SETTLE)
+                second.peer.await_child(second.connection, SETTLE)
         if first.attempt.established:
             with self._step("traffic"):
                 self._ping()
@@ -265,14 +304,14 @@ class CellRun:
             with self._step("event"):
                 self._go_through(self.cell.combination["event"])
         with self._step("teardown"):
-            first.driver.terminate(first.connection, SETTLE)
+            first.peer.terminate(first.connection, SETTLE)
             if first.attempt.established:
-                gone = [end.driver.await_gone(end.connection, SETTLE) for end in self.ends]
+                gone = [end.peer.await_gone(end.connection, SETTLE) for end in self.ends]
                 self._deleted = all(gone)
 
     def _ping(self) -> None:
         first = self.initiator
-        sent, answered = first.driver.ping(first.connection, PINGS, PING_TIMEOUT)
+        sent, answered = first.peer.ping(first.connection, PINGS, PING_TIMEOUT)
         self._sent, self._answered = self._sent + sent, self._answered + answered
 
     def _go_through(self, event: str) -> None:
@@ -285,7 +324,7 @@ class CellRun:
 
     def _observe(self) -> None:
         second = self.responder
-        second.attempt = second.driver.outcome(second.connection, second.log)
+        second.attempt = second.peer.outcome(second.connection, second.log)
         for end in self.ends:
             end.observe()
             self._ike_keys |= dict.fromkeys(end.held.ike_keys)
@@ -293,9 +332,8 @@ class CellRun:
 
     def _packets(self) -> list[Packet]:
         time.sleep(DRAIN)
-        subnets = [end.connection.local.inner_subnet for end in self.ends]
-        networks = [*self._wire_addresses, *subnets]
-        return self._capture.among(IPv4Network(network) for network in networks)
+        inside = [end.connection.local.inner_address for end in self.ends]
+        return self._capture.among([*self._wire_addresses, *inside])
 
     def _observation(self, packets: list[Packet], messages: list[WireMessage]) -> Observation:
         return Observation(
@@ -309,7 +347,7 @@ class CellRun:
             timed_out=self.initiator.attempt.timed_out,
             deleted=self._deleted,
             delete_seen=self._delete_seen(messages),
-            alive=None if self._error else self._alive(),
+            alive=self._alive,
             divergence=self._divergence(),
             unproven=self._unproven,
             error=self._error,
@@ -331,10 +369,7 @@ class CellRun:
         seen = deletes_seen(messages)
         if seen is not None or not self.initiator.attempt.established:
             return seen
-        return self.responder.driver.logged_delete(self.responder.log)
-
-    def _alive(self) -> bool:
-        return all(end.process and end.driver.process() == end.process for end in self.ends)
+        return self.responder.peer.logged_delete(self.responder.log)
 
     def _divergence(self) -> Divergence | None:
         told = [end.attempt.divergence for end in self.ends if end.attempt.divergence]

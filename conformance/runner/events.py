@@ -29,7 +29,7 @@ def _await_rekey(ends: Sequence[End]) -> str | None:
     deadline = time.monotonic() + REKEY
     while time.monotonic() < deadline:
         time.sleep(LOOK)
-        held = [end.driver.held(end.connection, end.log).child for end in ends]
+        held = [end.peer.sas(end.connection, end.log).child for end in ends]
         if all(child and child.spi_in != old for child, old in zip(held, before, strict=True)):
             return None
     return f"not both ends held new SAs after {REKEY:g} s"

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from conformance.drivers import Host
 from conformance.errors import UserError
-from conformance.lab import containers
+from conformance.lab import addresses, containers
 from conformance.runner.protocol import (
     CellFinished,
     CellStarted,
@@ -33,6 +32,8 @@ LAST_WORDS = 2000
 """Octets of a runner's standard error that go into the message when it ends early."""
 PSK = "ipsec-conformance"
 """The pre-shared key of the lab's peers; it protects nothing."""
+AT_ONCE = 4
+"""How many cells run at once: while one waits for its peers, others go on."""
 NEGOTIATION = 10.0
 """Seconds that a negotiation may take."""
 
@@ -50,15 +51,16 @@ def run_cells(
     started: Callable[[str], None],
     finished: Callable[[Record], None],
     psk: str = PSK,
+    at_once: int = AT_ONCE,
 ) -> None:
-    """Run ``cells`` in the lab and write each record into ``run`` as it comes.
+    """Run ``cells`` in the lab, so many at once, and write each record into ``run`` as it comes.
 
     Another ``psk`` than the lab's goes to the peers that take theirs with the connection, so that
     they differ from the others.
 
     RunnerError, with the runner's last words, where it ends early; what came before stays.
     """
-    job = make_job(manifests, cells, run.plan.seed, psk)
+    job = make_job(manifests, cells, run.plan.seed, psk, at_once)
     runner = lab.runner(COMMAND)
     try:
         runner.write(msgspec.json.encode(job) + b"\n")
@@ -82,7 +84,11 @@ def run_cells(
 
 
 def make_job(
-    manifests: Mapping[str, Manifest], cells: Sequence[Cell], seed: int, psk: str = PSK
+    manifests: Mapping[str, Manifest],
+    cells: Sequence[Cell],
+    seed: int,
+    psk: str = PSK,
+    at_once: int = AT_ONCE,
 ) -> Job:
     """The job for these cells: side ``a`` of every peer initiates, side ``b`` responds."""
     return Job(
@@ -91,9 +97,10 @@ def make_job(
         cells=tuple(cells),
         seed=seed,
         bridge=containers.BRIDGE,
-        translator=containers.TRANSLATOR_ADDRESS,
+        translator=addresses.TRANSLATOR,
         psk=psk,
         timeout=NEGOTIATION,
+        at_once=at_once,
     )
 
 
@@ -103,11 +110,7 @@ def station(manifests: Mapping[str, Manifest], peer: str, side: str) -> Station:
         peer=peer,
         kind=manifests[peer].kind,
         container=containers.container_name(peer, side),
-        host=Host(
-            address=containers.address(peer, side),
-            inner_address=containers.inner_address(peer, side),
-            inner_subnet=containers.inner_subnet(peer, side),
-        ),
+        number=addresses.number(peer, side),
     )
 
 

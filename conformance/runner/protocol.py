@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import msgspec
 
-from conformance.drivers import Host
 from conformance.matrix.plan import Cell
 from conformance.record.records import Record
 
@@ -21,8 +20,8 @@ class Station(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The manifest's ``kind``: which driver drives it."""
     container: str
     """The container's name."""
-    host: Host
-    """Where it stands."""
+    number: int
+    """Its own in the lab's address plan."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +43,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """The pre-shared key of every cell."""
     timeout: float
     """Seconds that a negotiation may take."""
+    at_once: int
+    """How many cells run at the same time."""
 
 
 class CellStarted(msgspec.Struct, frozen=True, tag="cell-started"):

@@ -2,7 +2,7 @@
 # Start pluto in the foreground with its log in the folder all containers share.
 set -eu
 run=/run/ipsec-conformance
-ip address add "$PEER_INNER_ADDRESS/32" dev lo
+sh /addresses.sh
 : > "$run/$PEER_NAME.log"
 sed "s|@NAME@|$PEER_NAME|g" /usr/share/ipsec-conformance/ipsec.conf > /etc/ipsec.conf
 install -m 600 /usr/share/ipsec-conformance/ipsec.secrets /etc/ipsec.secrets

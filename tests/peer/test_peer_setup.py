@@ -64,7 +64,7 @@ def test_the_example_has_every_key() -> None:
     text = EXAMPLE.read_text()
     kinds: list[tuple[type[msgspec.Struct], set[str]]] = [
         (Own, set()),
-        (Configure, {"name", "protect_aggressive_proof"}),
+        (Configure, {"name", "local", "inner", "protect_aggressive_proof"}),
         (Policy, {"source_port", "icmp_code"}),
     ]
     for kind, left_out in kinds:
