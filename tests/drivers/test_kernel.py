@@ -408,7 +408,7 @@ def test_what_is_left_is_flushed_by_the_kernels_own_names(
 ) -> None:
     """Every state between the two hosts, and none of anybody else."""
     shell = Recorder(BUNDLE + state((ALICE, "10.77.0.13"), "esp", 0xBAD, AES))
-    flush(cast("Shell", shell), make_connection())
+    flush(cast("Shell", shell), [make_connection()])
     looked, *deleted = shell.commands
     assert looked == list(STATES_COMMAND)
     prefix = ["ip", "xfrm", "state", "delete", "src"]

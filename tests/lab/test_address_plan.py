@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conformance.errors import UserError
-from conformance.lab import containers
-from conformance.lab.containers import SIDES, address, container_name, inner_address, inner_subnet
+from conformance.lab import addresses
+from conformance.lab.addresses import SIDES, SLOTS, inner, inner_subnet, number, outer, own_address
+from conformance.lab.containers import container_name
+from conformance.resources import PACKAGE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +29,7 @@ def peers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("peer", "side", "number"),
+    ("peer", "side", "expected"),
     [
         ("alpha-1.0", "a", 10),
         ("alpha-1.0", "b", 11),
@@ -36,19 +38,57 @@ def peers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("reference", "b", 15),
     ],
 )
-def test_numbers_follow_the_sorted_names(peer: str, side: str, number: int) -> None:
-    assert address(peer, side) == f"10.77.0.{number}"
-    assert inner_address(peer, side) == f"10.78.{number}.1"
-    assert inner_subnet(peer, side) == f"10.78.{number}.0/24"
+def test_numbers_follow_the_sorted_names(peer: str, side: str, expected: int) -> None:
+    assert number(peer, side) == expected
 
 
-def test_every_address_is_its_own_and_inside_its_network() -> None:
-    hosts = [(peer, side) for peer in PEERS for side in SIDES]
-    outer = {address(*host) for host in hosts}
-    assert len(outer) == len(hosts)
-    assert containers.GATEWAY not in outer
-    assert all(ip_address(a) in ip_network(containers.SUBNET) for a in outer)
-    assert all(ip_address(inner_address(*h)) in ip_network(inner_subnet(*h)) for h in hosts)
+@pytest.mark.parametrize(
+    ("version", "outside", "inside", "subnet"),
+    [
+        (4, "10.77.12.200", "10.112.200.1", "10.112.200.0/24"),
+        (6, "fd77::12:200", "fd78:12:200::1", "fd78:12:200::/64"),
+    ],
+)
+def test_a_cell_has_addresses_of_its_own(
+    version: int, outside: str, inside: str, subnet: str
+) -> None:
+    place = (number("beta-2.1", "a"), 200, version)
+    assert (outer(*place), inner(*place), inner_subnet(*place)) == (outside, inside, subnet)
+
+
+@pytest.mark.parametrize(("version", "network"), [(4, addresses.SUBNET), (6, addresses.SUBNET_6)])
+def test_every_address_is_its_own_and_inside_its_network(version: int, network: str) -> None:
+    numbers = [number(peer, side) for peer in PEERS for side in SIDES]
+    places = [(one, slot, version) for one in numbers for slot in SLOTS]
+    outside = {ip_address(outer(*place)) for place in places}
+    subnets = {ip_network(inner_subnet(*place)) for place in places}
+    own = {ip_address(own_address(one)) for one in numbers}
+    gateways = {ip_address(addresses.GATEWAY), ip_address(addresses.GATEWAY_6)}
+    assert len(outside) == len(subnets) == len(places)
+    assert not outside & (own | gateways | {ip_address(addresses.TRANSLATOR)})
+    assert all(address in ip_network(network) for address in outside)
+    assert all(ip_address(inner(*place)) in ip_network(inner_subnet(*place)) for place in places)
+
+
+def test_the_script_of_the_containers_gives_them_just_these() -> None:
+    """The same plan stands once in Python and once in shell."""
+    script = (PACKAGE / "lab" / "guest" / "addresses.sh").read_text()
+    spelled = script.replace("$PEER_NUMBER", "12").replace("$slot", "200")
+    assert f"address replace {outer(12, 200)}/16 dev eth0" in spelled
+    assert f"address replace {outer(12, 200, 6)}/64 dev eth0 nodad" in spelled
+    assert "route replace local 10.$((100 + PEER_NUMBER)).0.0/16 dev lo" in script
+    assert "route replace local fd78:12::/32 dev lo" in spelled
+
+
+def test_more_peers_than_the_plan_holds_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for index in range(46):
+        (tmp_path / f"more-{index:02}").mkdir()
+        (tmp_path / f"more-{index:02}" / "Dockerfile").write_text("FROM scratch\n")
+    monkeypatch.setenv("IPSEC_CONFORMANCE_PEERS", str(tmp_path))
+    with pytest.raises(UserError, match="more peers than the lab has addresses for"):
+        number("more-45", "b")
 
 
 def test_container_names() -> None:
@@ -59,5 +99,5 @@ def test_container_names() -> None:
 def test_an_unknown_peer_is_named_with_those_there_are(unknown: str) -> None:
     """A folder without a Dockerfile has no container, so no address either."""
     with pytest.raises(UserError, match=repr(unknown)) as error:
-        address(unknown, "a")
+        number(unknown, "a")
     assert "alpha-1.0, beta-2.1, reference" in error.value.hint

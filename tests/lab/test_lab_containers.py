@@ -14,7 +14,8 @@ from testinfra.host import Host
 
 from conformance.errors import UserError
 from conformance.lab import open_lab
-from conformance.lab.containers import BRIDGE, SIDES, address, container_name, inner_address
+from conformance.lab.addresses import SIDES, SLOTS, inner, number, outer, own_address
+from conformance.lab.containers import BRIDGE, container_name
 from conformance.lab.context import BuildContext
 from conformance.lab.images import ensure_image
 from conformance.resources import peer_names, peers_root
@@ -76,7 +77,8 @@ def test_the_daemon_is_the_first_process(host: Any, place: tuple[str, str]) -> N
 def test_the_ports_of_ike_are_bound(host: Any, place: tuple[str, str]) -> None:
     bound = {line.split()[3] for line in host.check_output("ss -Hlun").splitlines()}
     for port in (500, 4500):
-        assert bound & {f"0.0.0.0:{port}", f"{address(*place)}:{port}"}
+        own = {own_address(number(*place)), outer(number(*place), SLOTS[0])}
+        assert bound & {f"{address}:{port}" for address in {"0.0.0.0", *own}}  # noqa: S104
 
 
 @pytest.mark.parametrize("protocol", ["esp", "ah"])
@@ -96,14 +98,23 @@ def test_the_version_is_the_declared_one(host: Any, place: tuple[str, str]) -> N
     assert software["version_output"] in done.stdout
 
 
-def test_the_addresses_are_those_of_the_plan(host: Any, place: tuple[str, str]) -> None:
-    assert inner_address(*place) in host.interface("lo").addresses
-    assert address(*place) in host.interface("eth0").addresses
+@pytest.mark.parametrize("version", [4, 6])
+def test_the_addresses_are_those_of_the_plan(
+    host: Any, place: tuple[str, str], version: int
+) -> None:
+    """One outside for every slot, and whole networks inside."""
+    own = number(*place)
+    found = set(host.interface("eth0", family=f"inet{version}".rstrip("4")).addresses)
+    assert {outer(own, slot, version) for slot in SLOTS} <= found
+    route = host.check_output("ip -%s route get %s", str(version), inner(own, SLOTS[-1], version))
+    assert route.startswith("local ")
 
 
-def test_every_host_reaches_the_next(host: Any, place: tuple[str, str]) -> None:
+@pytest.mark.parametrize("version", [4, 6])
+def test_every_host_reaches_the_next(host: Any, place: tuple[str, str], version: int) -> None:
     neighbour = HOSTS[(HOSTS.index(place) + 1) % len(HOSTS)]
-    assert host.run("ping -c 1 -W 5 %s", address(*neighbour)).rc == 0
+    ends = [outer(number(*one), SLOTS[-1], version) for one in (place, neighbour)]
+    assert host.run("ping -c 1 -W 5 -I %s %s", *ends).rc == 0
 
 
 def test_a_standing_lab_is_found_quickly(lab: Lab) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from docker.errors import NotFound
 
-from conformance.lab import containers
+from conformance.lab import addresses, containers
 from conformance.lab.containers import (
     LABELS,
-    SUBNET,
     TRANSLATOR,
-    TRANSLATOR_ADDRESS,
     ensure_translator,
 )
 from conformance.resources import peers_root
@@ -24,8 +21,6 @@ if TYPE_CHECKING:
 
     from conformance.lab.images import BuiltImage
 
-LAST_HOST = 253
-"""The last number that a peer may have."""
 IMAGE = cast("BuiltImage", SimpleNamespace(id="sha256:new", peer="reference"))
 
 
@@ -86,18 +81,11 @@ def test_it_is_the_references_image_with_another_entrypoint() -> None:
     ensure_translator(cast("DockerClient", engine), IMAGE)
     made = engine.created
     assert (made["image"], made["name"], made["labels"]) == ("sha256:new", TRANSLATOR, LABELS)
-    assert made["environment"] == {"PEER_ADDRESS": TRANSLATOR_ADDRESS}
+    assert made["environment"] == {"PEER_ADDRESS": addresses.TRANSLATOR}
     assert made["host_config"]["privileged"]
     endpoint = made["networking_config"][containers.NETWORK]
-    assert endpoint == {"ipv4_address": TRANSLATOR_ADDRESS}
+    assert endpoint == {"ipv4_address": addresses.TRANSLATOR}
     (script,) = made["entrypoint"]
     folder = peers_root() / "reference"
     assert "$PEER_ADDRESS" in (folder / script).read_text()
     assert script in (folder / "Dockerfile").read_text()
-
-
-def test_its_address_is_no_peers() -> None:
-    """Peers have numbers up to 253; the lab as a whole is removed by the label that it carries."""
-    assert ip_address(TRANSLATOR_ADDRESS) in ip_network(SUBNET)
-    assert TRANSLATOR_ADDRESS != containers.GATEWAY
-    assert int(TRANSLATOR_ADDRESS.rsplit(".", 1)[1]) > LAST_HOST

@@ -72,7 +72,9 @@ HASH_R = Divergence(
 CASES: list[Case] = [
     # rule, what was seen, verdict, a part of the reason, fault
     ("error", lambda o: replace(o, error="vici closed"), Verdict.ERROR, "vici closed", None),
-    ("not-alive", lambda o: bare(o, alive=False), Verdict.FAIL, "did not answer any more", None),
+    ("not-alive", lambda o: bare(o, alive=False), Verdict.ERROR, "did not answer any more", None),
+    ("not-alive", lambda o: bare(o, alive=False, error="pluto ended; its last words"),
+     Verdict.ERROR, "pluto ended; its last words", None),
     ("cleartext", lambda o: traffic(o, cleartext_seen=2), Verdict.FAIL, "2 packets", None),
     ("accepted-forbidden", revoked, Verdict.FAIL,
      "the responder accepted a revoked certificate", LIBRESWAN),

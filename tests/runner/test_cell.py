@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from conformance.drivers import Driver, DriverError, Host
-from conformance.drivers.base import Attempt, ConfigurationRefusedError, Held
+from conformance.drivers import Driver, DriverError
+from conformance.drivers.base import Attempt, Held
 from conformance.ikev1.constants import ExchangeType
 from conformance.ikev1.message import NON_ESP_MARKER, Header, write_datagram
 from conformance.ipsec.ip import Ipv4Packet
@@ -20,12 +20,14 @@ from conformance.matrix.plan import make_cell
 from conformance.record import ChildSa, IkeSa, Verdict
 from conformance.resources import peers_root
 from conformance.runner.capture import Packet
-from conformance.runner.cell import CellRun, Settings, Station
+from conformance.runner.cell import CellRun, Settings
 from conformance.runner.events import EVENTS
 from conformance.runner.issued import Papers
+from conformance.runner.places import host_of
+from conformance.runner.stand import Stand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from docker.models.containers import Container
 
@@ -34,8 +36,9 @@ if TYPE_CHECKING:
     from conformance.runner.capture import Capture
 
 PEERS = ("strongswan-5.9.8", "reference")
-ALICE = Host("10.77.0.14", "10.78.14.1", "10.78.14.0/24")
-BOB = Host("10.77.0.11", "10.78.11.1", "10.78.11.0/24")
+ALICE_NUMBER, BOB_NUMBER, SLOT = 14, 11, 3
+ALICE = host_of(ALICE_NUMBER, SLOT, "ipv4")
+BOB = host_of(BOB_NUMBER, SLOT, "ipv4")
 NAT = "10.77.0.254"
 OF_ALICE, OF_BOB = 0xA, 0xB
 
@@ -43,11 +46,13 @@ OF_ALICE, OF_BOB = 0xA, 0xB
 class Doll(Driver):
     """An end that does what it is asked for; keywords replace what it does."""
 
-    def __init__(self, peer: str, host: Host, **does: Any) -> None:
-        attrs = {"State": {"Pid": 42}}
-        container: Any = SimpleNamespace(name=peer, attrs=attrs, reload=lambda: None)
+    def __init__(self, peer: str, number: int, **does: Any) -> None:
+        self.attrs = {"State": {"Pid": 42}}
+        container: Any = SimpleNamespace(name=peer, attrs=self.attrs, reload=lambda: None)
         super().__init__(peer, cast("Container", container))
-        self.host, self.does, self.did = host, does, list[str]()
+        self.number, self.does, self.did = number, does, list[str]()
+        self.logged = ""
+        self.open()
 
     def _do(self, name: str, default: Any = None) -> Any:
         self.did.append(name)
@@ -56,12 +61,16 @@ class Doll(Driver):
             raise done
         return done
 
-    def open(self) -> None: ...
+    def connect(self) -> None: ...
 
     def close(self) -> None: ...
 
     def version(self) -> str:
         return "1"
+
+    def logs(self, since: int) -> str:
+        del since
+        return self.logged
 
     def reach_over(self, translator: str, destination: str) -> None:
         self._do(f"reach {destination} over {translator}")
@@ -69,17 +78,17 @@ class Doll(Driver):
     def reach_directly(self, destination: str) -> None:
         self._do(f"reach {destination}")
 
-    def configure(self, connection: Connection) -> None:
-        self.connection = connection
-        self._do("configure")
+    def configure(self, connections: Sequence[Connection]) -> Mapping[str, str]:
+        del connections
+        return {}
 
     def initiate(self, connection: Connection, timeout: float) -> Attempt:
         del connection, timeout
         return cast("Attempt", self._do("initiate", Attempt(established=True)))
 
-    def held(self, connection: Connection, log: str) -> Held:
+    def sas(self, connection: Connection, log: str) -> Held:
         del log
-        self._do("held")
+        self._do("sas")
         return sas(connection)
 
     def holds_child(self, connection: Connection) -> bool:
@@ -103,9 +112,11 @@ class Doll(Driver):
         del log
         return True
 
-    def remove(self, connection: Connection) -> None:
-        del connection
+    def remove(self, connections: Sequence[Connection]) -> None:
+        del connections
         self._do("remove")
+
+    def reset(self) -> None: ...
 
 
 def sas(connection: Connection) -> Held:
@@ -131,14 +142,14 @@ def sas(connection: Connection) -> Held:
 
 
 def captured(packets: Iterable[Packet]) -> Capture:
-    """A capture of these packets, as far as they are between the networks asked for."""
+    """A capture of these packets, as far as they are between the addresses asked for."""
     kept = list(packets)
 
-    def among(networks: Any) -> list[Packet]:
-        known = list(networks)
-        return [one for one in kept if all(any(a in n for n in known) for a in one.addresses)]
+    def among(addresses: Iterable[str]) -> list[Packet]:
+        known = set(addresses)
+        return [one for one in kept if {str(end) for end in one.addresses} <= known]
 
-    return cast("Capture", SimpleNamespace(among=among, clear=lambda: None))
+    return cast("Capture", SimpleNamespace(among=among))
 
 
 def floated(source: str, destination: str) -> Packet:
@@ -150,21 +161,26 @@ def floated(source: str, destination: str) -> Packet:
     return Packet(0.0, bytes(12) + b"\x08\x00" + ip)
 
 
-def run(
-    alice: Doll, bob: Doll, packets: Iterable[Packet] = (), **levels: str
-) -> tuple[Record, dict[str, bytes]]:
-    """The record and the files of one cell."""
+def prepared(alice: Doll, bob: Doll, packets: Iterable[Packet] = (), **levels: str) -> CellRun:
+    """A cell between the two, ready to run."""
     combination = plain_combination(all_levels()) | levels
     cell = make_cell(load_manifests(peers_root()), PEERS, combination)
     issued: Any = SimpleNamespace(papers=lambda *_: Papers(None, None))
     settings = Settings(seed=1, psk="secret", timeout=1.0, translator=NAT, issued=issued)
-    stations = [Station(doll, doll.host, "1") for doll in (alice, bob)]
-    return CellRun(cell, *stations, captured(packets), settings).run()
+    stands = Stand(alice, alice.number), Stand(bob, bob.number)
+    return CellRun(cell, SLOT, stands, captured(packets), settings)
+
+
+def run(
+    alice: Doll, bob: Doll, packets: Iterable[Packet] = (), **levels: str
+) -> tuple[Record, dict[str, bytes]]:
+    """The record and the files of one cell."""
+    return prepared(alice, bob, packets, **levels).run(alice, bob)
 
 
 @pytest.fixture
 def dolls() -> tuple[Doll, Doll]:
-    return Doll(PEERS[0], ALICE), Doll(PEERS[1], BOB)
+    return Doll(PEERS[0], ALICE_NUMBER), Doll(PEERS[1], BOB_NUMBER)
 
 
 def test_what_the_capture_lacks_stands_in_the_record(dolls: tuple[Doll, Doll]) -> None:
@@ -188,14 +204,15 @@ def test_what_the_capture_shows_is_not_missing(dolls: tuple[Doll, Doll]) -> None
 def test_behind_a_nat_each_end_sees_the_other_where_it_is(dolls: tuple[Doll, Doll]) -> None:
     """The initiator's route leads over the translator while the cell runs, and no longer."""
     alice, bob = dolls
-    record, _ = run(alice, bob, nat="initiator")
+    cell = prepared(alice, bob, nat="initiator")
+    record, _ = cell.run(alice, bob)
     assert (alice.did[0], alice.did[-1]) == (
         f"reach {BOB.address} over {NAT}",
         f"reach {BOB.address}",
     )
-    assert alice.connection.remote == BOB
-    assert bob.connection.remote.address == NAT
-    assert bob.connection.remote.identity == ALICE.address
+    assert cell.initiator.connection.remote == BOB
+    assert cell.responder.connection.remote.address == NAT
+    assert cell.responder.connection.remote.identity == ALICE.address
     assert (record.initiator.address, record.responder.address) == (NAT, BOB.address)
     assert not [step for step in bob.did if step.startswith("reach")]
 
@@ -206,15 +223,54 @@ def test_without_a_nat_no_route_is_touched(dolls: tuple[Doll, Doll]) -> None:
     assert record.initiator.address == ALICE.address
 
 
-@pytest.mark.parametrize(
-    "broken", [DriverError("vici closed"), ConfigurationRefusedError("no such group")], ids=str
-)
-def test_the_route_is_restored_whatever_happens(broken: Exception) -> None:
-    alice, bob = Doll(PEERS[0], ALICE, configure=broken), Doll(PEERS[1], BOB)
+def test_the_route_is_restored_whatever_happens(dolls: tuple[Doll, Doll]) -> None:
+    alice, bob = dolls
+    alice.does["initiate"] = DriverError("vici closed")
     record, _ = run(alice, bob, nat="initiator")
     assert alice.did[-1] == f"reach {BOB.address}"
     assert bob.did[-1] == "remove"
+    assert record.verdict is Verdict.ERROR
+
+
+def test_what_a_peer_refused_to_load_is_neither_negotiated_nor_removed(
+    dolls: tuple[Doll, Doll],
+) -> None:
+    alice, bob = dolls
+    cell = prepared(alice, bob)
+    cell.refuse("responder", "no such group")
+    record, _ = cell.run(alice, bob)
+    assert (alice.did, bob.did) == (["remove"], [])
+    assert record.responder.failure == "no such group"
     assert record.verdict is not Verdict.PASS
+
+
+def test_a_peer_that_dies_makes_its_cell_an_error_with_its_last_words(
+    dolls: tuple[Doll, Doll],
+) -> None:
+    """It may have done all that was asked of it before."""
+    alice, bob = dolls
+    bob.attrs["State"]["Pid"], bob.logged = 0, "all is well\nASSERTION FAILED\n"
+    record, _ = run(alice, bob)
+    assert record.verdict is Verdict.ERROR
+    assert "reference ended or is another process" in record.reason
+    assert record.reason.endswith("all is well / ASSERTION FAILED")
+
+
+def test_a_peer_that_does_not_answer_makes_its_cell_an_error_with_its_last_words(
+    dolls: tuple[Doll, Doll],
+) -> None:
+    alice, bob = dolls
+    bob.does["sas"], bob.logged = DriverError("the shell does not answer"), "in a deep sleep\n"
+    record, _ = run(alice, bob)
+    assert record.verdict is Verdict.ERROR
+    assert "the shell does not answer" in record.reason
+    assert "reference logged last: in a deep sleep" in record.reason
+
+
+def test_a_cell_whose_peer_is_lost_has_a_record_too(dolls: tuple[Doll, Doll]) -> None:
+    record, _ = prepared(*dolls).lost("reference could not be started again")
+    assert record.verdict is Verdict.ERROR
+    assert "could not be started again" in record.reason
 
 
 def test_an_event_is_awaited_then_all_is_looked_at_again(
@@ -223,8 +279,8 @@ def test_an_event_is_awaited_then_all_is_looked_at_again(
     """What did not happen is unproven beside what the capture lacks."""
     monkeypatch.setitem(EVENTS, "rekey", lambda _: "they slept")
     record, _ = run(*dolls, event="rekey")
-    steps = [step for step in dolls[0].did if step in {"ping", "held", "terminate"}]
-    assert steps == ["ping", "held", "ping", "held", "terminate"]
+    steps = [step for step in dolls[0].did if step in {"ping", "sas", "terminate"}]
+    assert steps == ["ping", "sas", "ping", "sas", "terminate"]
     assert record.unproven == ("event=rekey: they slept", "event=rekey: no second Quick Mode")
     assert record.split.keys() >= {"configure", "negotiate", "traffic", "event", "teardown"}
     assert record.traffic is not None

@@ -37,8 +37,8 @@ def held(spi: int | None) -> SimpleNamespace:
 
 def end(before: int | None, looks: Iterator[int | None]) -> End:
     """An end that held an SPI, and then holds one after the other of ``looks``."""
-    driver = SimpleNamespace(held=lambda *_: held(next(looks)))
-    made: Any = SimpleNamespace(held=held(before), driver=driver, connection=None, log="")
+    driver = SimpleNamespace(sas=lambda *_: held(next(looks)))
+    made: Any = SimpleNamespace(held=held(before), peer=driver, connection=None, log="")
     return cast("End", made)
 
 

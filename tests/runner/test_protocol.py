@@ -5,14 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from conformance.drivers import Host
 from conformance.runner.protocol import CellStarted, Event, Job, RunnerFailed, Station
 
 STATION = Station(
     peer="reference",
     kind="reference",
     container="ipsec-conformance-reference-a",
-    host=Host("10.77.0.11", "10.78.11.1", "10.78.11.0/24"),
+    number=11,
 )
 JOB = Job(
     initiators={"reference": STATION},
@@ -23,6 +22,7 @@ JOB = Job(
     translator="10.77.0.254",
     psk="secret",
     timeout=10.0,
+    at_once=4,
 )
 
 
