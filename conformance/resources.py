@@ -8,6 +8,8 @@ from pathlib import Path
 from conformance.errors import UserError
 
 PACKAGE = Path(__file__).resolve().parent
+SHARED_FOLDER = "common"
+"""Beside the peers' folders: one for each kind, with what all versions of it have in common."""
 
 
 def project_root() -> Path | None:
@@ -34,3 +36,8 @@ def peers_root() -> Path:
 def peer_names() -> list[str]:
     """Return the sorted names of the peers that have an image: the folders with a Dockerfile."""
     return sorted(path.parent.name for path in peers_root().glob("*/Dockerfile"))
+
+
+def peer_folders(peer: str, kind: str) -> list[Path]:
+    """Return where a peer's files stand: its own folder first, then what its kind shares."""
+    return [peers_root() / peer, peers_root() / SHARED_FOLDER / kind]

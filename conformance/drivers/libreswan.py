@@ -30,13 +30,15 @@ from conformance.drivers.libreswan_names import (
 )
 from conformance.drivers.methods import OTHER, level_told
 from conformance.record.records import IkeSa
-from conformance.resources import peers_root
+from conformance.resources import peer_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from conformance.crypto.issuing import Credentials
     from conformance.drivers.shell import Result
+
+KIND = "libreswan"
 
 LIBEXEC = "/usr/libexec/ipsec"
 """Where Debian keeps whack and addconn; the ``ipsec`` script in front of them costs a process."""
@@ -89,9 +91,9 @@ class LibreswanDriver(DaemonDriver):
 
     @cached_property
     def _template(self) -> Template:
-        folder = peers_root() / self.peer / "templates"
+        folders = [folder / "templates" for folder in peer_folders(self.peer, KIND)]
         environment = Environment(
-            loader=FileSystemLoader(folder),
+            loader=FileSystemLoader(folders),
             undefined=StrictUndefined,
             keep_trailing_newline=True,
             autoescape=False,  # noqa: S701 - ipsec.conf is no markup

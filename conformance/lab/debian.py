@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 SUITE = "bookworm"
 """mmdebstrap takes it, its updates and its security fixes from the mirror it has by default."""
 
+SOURCES = {"bullseye": ("deb http://deb.debian.org/debian bullseye main",)}
+"""What a suite is taken from instead: the packages of bullseye's security pool are gone."""
+
 SLIM = tuple(
     f"path-{rule}"
     for rule in (
@@ -40,7 +43,8 @@ def bootstrap(
     """
     command = ["mmdebstrap", "--variant=minbase", *(f"--include={name}" for name in packages)]
     command += [f"--dpkgopt={rule}" for rule in SLIM]
-    run_tool([*command, *options, suite, str(target)], "The Debian base")
+    sources = SOURCES.get(suite, ())
+    run_tool([*command, *options, suite, str(target), *sources], "The Debian base")
 
 
 def run_tool(command: Sequence[str], what: str) -> str:

@@ -1,8 +1,9 @@
-"""Images: the Debian base, and one image per peer, built when what it is made from has changed."""
+"""Images: their Debian bases, and one per peer, built when what it is made from has changed."""
 
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,7 +15,7 @@ from requests.exceptions import RequestException
 
 from conformance.console import screen, step
 from conformance.errors import UserError
-from conformance.lab.debian import SUITE, bootstrap
+from conformance.lab.debian import bootstrap
 from conformance.lab.digests import DIGEST_LENGTH
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
     from conformance.lab.context import BuildContext
 
-BASE_REPOSITORY = "debian"
-BASE_TAG = f"{SUITE}-slim"
+SLIM_BASE = re.compile(r"debian:([a-z]+)-slim")
+"""The bases that need no registry, with the suite that they are bootstrapped from."""
 LAB_LABEL = "org.ipsec-conformance.lab"
 DIGEST_LABEL = "org.ipsec-conformance.digest"
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
@@ -63,7 +64,7 @@ def ensure_image(client: DockerClient, context: BuildContext) -> BuiltImage:
     try:
         found = client.images.get(image_tag(context.peer, digest))
     except ImageNotFound:
-        ensure_base(client)
+        ensure_base(client, context.base)
         with step(f"Building the image of {context.peer}"):
             identity = build(client, context, digest)
         return BuiltImage(context.peer, identity, digest, was_built=True)
@@ -88,35 +89,40 @@ def _remove_unused(client: DockerClient, tag: str) -> None:
             raise
 
 
-def ensure_base(client: DockerClient) -> None:
-    """Have ``debian:bookworm-slim``: there already, pulled, or bootstrapped under that very tag.
+def ensure_base(client: DockerClient, base: str) -> None:
+    """Have a base such as ``debian:bookworm-slim``: there already, pulled, or bootstrapped as that.
 
     Raises:
-        UserError: no registry answers and mmdebstrap failed.
+        UserError: no registry answers, and mmdebstrap failed or makes no such base.
     """
     try:
-        client.images.get(f"{BASE_REPOSITORY}:{BASE_TAG}")
+        client.images.get(base)
     except ImageNotFound:
-        if not _pull_base(client):
-            with step(f"Bootstrapping {BASE_REPOSITORY}:{BASE_TAG} (no registry answers)"):
-                _bootstrap_base(client)
+        if not _pull_base(client, base):
+            with step(f"Bootstrapping {base} (no registry answers)"):
+                _bootstrap_base(client, base)
 
 
-def _pull_base(client: DockerClient) -> bool:
+def _pull_base(client: DockerClient, base: str) -> bool:
+    repository, _, tag = base.partition(":")
     try:
-        with screen.status(f"Asking the registry for {BASE_REPOSITORY}:{BASE_TAG} ..."):
-            client.images.pull(BASE_REPOSITORY, tag=BASE_TAG)
+        with screen.status(f"Asking the registry for {base} ..."):
+            client.images.pull(repository, tag=tag or "latest")
     except (APIError, RequestException):
         return False
     return True
 
 
-def _bootstrap_base(client: DockerClient) -> None:
+def _bootstrap_base(client: DockerClient, base: str) -> None:
+    repository, _, tag = base.partition(":")
+    slim = SLIM_BASE.fullmatch(base)
+    if slim is None:
+        raise UserError(f"No registry answers for {base}.", "debian:<suite>-slim needs none.")
     with tempfile.TemporaryDirectory(prefix="ipsec-conformance-") as folder:
         archive = Path(folder, "base.tar")
-        bootstrap(archive)
+        bootstrap(archive, suite=slim[1])
         client.api.import_image(
-            src=str(archive), repository=BASE_REPOSITORY, tag=BASE_TAG, changes=["CMD bash"]
+            src=str(archive), repository=repository, tag=tag, changes=["CMD bash"]
         )
 
 

@@ -13,7 +13,7 @@ from conformance.drivers.libreswan_names import WITHOUT_WORDS
 from conformance.drivers.methods import METHODS, PASSWORD
 from conformance.matrix.factors import FACTORS, find_factor
 from conformance.matrix.manifest import load_manifests
-from conformance.resources import peers_root
+from conformance.resources import peer_folders, peers_root
 
 if TYPE_CHECKING:
     from conftest import MakeConnection
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PEER = "libreswan-4.10"
 ROLES: tuple[Role, ...] = ("initiator", "responder")
 TEMPLATE = Environment(
-    loader=FileSystemLoader(peers_root() / PEER / "templates"),
+    loader=FileSystemLoader([folder / "templates" for folder in peer_folders(PEER, "libreswan")]),
     undefined=StrictUndefined,
     keep_trailing_newline=True,
     autoescape=False,  # noqa: S701 - ipsec.conf is no markup
@@ -181,8 +181,8 @@ def test_every_level_that_it_claims_is_rendered_without_a_secret(
 
 
 def test_pluto_knows_the_one_user_and_the_one_password() -> None:
-    """What the driver configures elsewhere stands in the peer's own files: they must agree."""
-    folder = peers_root() / PEER / "templates"
+    """What the driver configures elsewhere stands in files of its kind: they must agree."""
+    folder = peers_root() / "common" / "libreswan" / "templates"
     assert f'@road : XAUTH "{PASSWORD}"' in (folder / "ipsec.secrets").read_text()
     assert (folder / "passwd").read_text().startswith("road:$6$")
 

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from docker.errors import ImageNotFound
+from requests.exceptions import ConnectionError as RequestConnectionError
 
 from conformance.errors import UserError
-from conformance.lab.context import BuildContext
+from conformance.lab import debian
+from conformance.lab.context import BuildContext, peer_files
 from conformance.lab.digests import context_files, files_digest
-from conformance.lab.images import build, ensure_image, image_tag
+from conformance.lab.images import build, ensure_base, ensure_image, image_tag
 from conformance.lab.wheelhouse import requirements
 from conformance.resources import peer_names, peers_root, project_root
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from docker import DockerClient
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     root = tmp_path / "peer"
     (root / "templates").mkdir(parents=True)
-    (root / "Dockerfile").write_text("FROM scratch\n")
+    (root / "Dockerfile").write_text("# What it begins with\nFROM debian:trixie-slim AS base\n")
     (root / "templates" / "daemon.conf").write_text("key = 1\n")
     (root / "entrypoint.sh").write_text("#!/bin/sh\n")
     (root / "entrypoint.sh").chmod(0o755)
@@ -100,6 +104,8 @@ class FakeClient:
         self.output, self.standing, self.image = output, set(standing), FakeImage()
         self.api = self.images = self
         self.builds: list[str] = []
+        self.registry = False
+        self.asked: list[str] = []
 
     def build(self, **options: Any) -> list[dict[str, str]]:
         self.builds.append(options["tag"])
@@ -111,6 +117,17 @@ class FakeClient:
         if name not in self.standing:
             raise ImageNotFound(name)
         return self.image
+
+    def pull(self, repository: str, tag: str) -> None:
+        self.asked.append(f"{repository}:{tag}")
+        if not self.registry:
+            raise RequestConnectionError
+        self.standing.add(f"{repository}:{tag}")
+
+    def import_image(self, src: str, repository: str, tag: str, changes: list[str]) -> None:
+        assert Path(src).read_text() == "a Debian"
+        assert changes == ["CMD bash"]
+        self.standing.add(f"{repository}:{tag}")
 
 
 def test_a_failed_build_names_the_peer_and_shows_the_step(folder: Path) -> None:
@@ -130,16 +147,108 @@ def test_a_failed_build_names_the_peer_and_shows_the_step(folder: Path) -> None:
 
 def test_an_image_is_built_once_for_one_digest(folder: Path) -> None:
     context = BuildContext("alpha", context_files(folder))
-    client: Any = FakeClient([{"stream": "done\n"}], ("debian:bookworm-slim",))
+    client: Any = FakeClient([{"stream": "done\n"}], ("debian:trixie-slim",))
     assert ensure_image(client, context).was_built
     assert client.image.tags == ["ipsec-conformance/alpha:latest"]
     assert not ensure_image(client, context).was_built
     assert client.builds == [image_tag("alpha", context.digest)]
 
 
+def test_the_base_is_what_the_dockerfile_begins_with(folder: Path) -> None:
+    assert BuildContext("peer", context_files(folder)).base == "debian:trixie-slim"
+    (folder / "Dockerfile").write_text("RUN true\n")
+    with pytest.raises(UserError, match="Dockerfile of peer has no line FROM"):
+        _ = BuildContext("peer", context_files(folder)).base
+
+
+@pytest.fixture
+def bootstrapped(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The command lines of mmdebstrap, which makes its tar file at once."""
+    commands: list[list[str]] = []
+
+    def run(command: list[str], _what: str) -> str:
+        commands.append(command)
+        target = next(Path(word) for word in command if word.endswith(".tar"))
+        target.write_text("a Debian")
+        return ""
+
+    monkeypatch.setattr(debian, "run_tool", run)
+    return commands
+
+
+def test_a_base_is_asked_for_and_bootstrapped_where_no_registry_answers(
+    bootstrapped: list[list[str]],
+) -> None:
+    """Each once: the next image of the suite finds it there."""
+    client: Any = FakeClient([])
+    for _ in range(2):
+        ensure_base(client, "debian:trixie-slim")
+    assert client.asked == ["debian:trixie-slim"]
+    assert client.standing == {"debian:trixie-slim"}
+    (command,) = bootstrapped
+    assert command[-2] == "trixie"
+
+
+def test_a_base_that_a_registry_has_is_pulled(bootstrapped: list[list[str]]) -> None:
+    client: Any = FakeClient([])
+    client.registry = True
+    ensure_base(client, "alpine")
+    assert client.asked == ["alpine:latest"]
+    assert not bootstrapped
+
+
+def test_bullseye_is_made_of_its_main_suite_alone(bootstrapped: list[list[str]]) -> None:
+    ensure_base(cast("DockerClient", FakeClient([])), "debian:bullseye-slim")
+    suite, _archive, *sources = bootstrapped[0][-3:]
+    assert suite == "bullseye"
+    assert sources == ["deb http://deb.debian.org/debian bullseye main"]
+
+
+@pytest.mark.parametrize("base", ["alpine:3", "debian:bookworm", "debian:trixie-slim-x"])
+def test_a_base_that_nothing_can_make_is_named(base: str, bootstrapped: list[list[str]]) -> None:
+    with pytest.raises(UserError, match=f"No registry answers for {base}"):
+        ensure_base(cast("DockerClient", FakeClient([])), base)
+    assert not bootstrapped
+
+
+SUITES = {
+    "libreswan-4.3": "bullseye",
+    "strongswan-5.9.1": "bullseye",
+    "libreswan-4.10": "bookworm",
+    "strongswan-5.9.8": "bookworm",
+    "libreswan-5.2": "trixie",
+    "strongswan-6.0.1": "trixie",
+    "reference": "bookworm",
+}
+
+
 def test_the_peers_of_this_project_have_images() -> None:
-    assert {"reference", "strongswan-5.9.8", "libreswan-4.10"} <= set(peer_names())
+    assert set(SUITES) <= set(peer_names())
     assert project_root() is not None
+
+
+@pytest.mark.parametrize("peer", [peer for peer in SUITES if peer != "reference"])
+def test_a_daemons_image_is_its_dockerfile_and_what_its_kind_shares(peer: str) -> None:
+    context = BuildContext(peer, peer_files(peer))
+    shared = context_files(peers_root() / "common" / peer.partition("-")[0])
+    assert context.base == f"debian:{SUITES[peer]}-slim"
+    assert context.files["Dockerfile"] == peers_root() / peer / "Dockerfile"
+    assert {"entrypoint.sh"} < shared.keys()
+    assert shared.items() <= context.files.items()
+
+
+def test_a_peers_own_file_goes_before_that_of_its_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = tmp_path / "libreswan-4.10"
+    shutil.copytree(peers_root() / peer.name, peer)
+    shutil.copytree(peers_root() / "common", tmp_path / "common")
+    (peer / "templates").mkdir()
+    (peer / "templates" / "passwd").write_text("another\n")
+    monkeypatch.setenv("IPSEC_CONFORMANCE_PEERS", str(tmp_path))
+    files = peer_files(peer.name)
+    assert files["templates/passwd"] == peer / "templates" / "passwd"
+    assert files["templates/ipsec.conf"].is_relative_to(tmp_path / "common")
 
 
 def test_a_peers_folder_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
