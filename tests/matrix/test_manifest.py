@@ -1,4 +1,4 @@
-"""Peer manifests: the three that stand, what they claim, and every way one can be broken."""
+"""Peer manifests: those that stand, what they claim, and every way one can be broken."""
 
 from __future__ import annotations
 
@@ -23,7 +23,16 @@ def write(root: Path, text: str, name: str = "libreswan-4.10") -> Path:
 
 
 def test_the_peers_come_with_the_reference_first() -> None:
-    assert list(load_manifests(PEERS)) == ["reference", "libreswan-4.10", "strongswan-5.9.8"]
+    names = list(load_manifests(PEERS))
+    assert names == ["reference", *sorted(names[1:])]
+    assert set(names) >= {
+        f"{kind}-{version}"
+        for kind, versions in (
+            ("libreswan", ("4.3", "4.10", "5.2")),
+            ("strongswan", ("5.9.1", "5.9.8", "6.0.1")),
+        )
+        for version in versions
+    }
 
 
 @pytest.mark.parametrize(

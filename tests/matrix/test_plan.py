@@ -26,9 +26,9 @@ PLAN = make_plan(MANIFESTS)
 
 
 def test_the_default_plan_is_every_pairing_of_one_list_of_rows() -> None:
-    assert len(PLAN.pairings) == 9
+    assert len(PLAN.pairings) == len(MANIFESTS) ** 2
     assert 25 <= len(PLAN.combinations) <= 35
-    assert len(PLAN.cells) == 9 * len(PLAN.combinations)
+    assert len(PLAN.cells) == len(PLAN.pairings) * len(PLAN.combinations)
     for pairing in PLAN.pairings:
         rows = [cell.combination for cell in PLAN.cells if cell.pairing == pairing]
         assert rows == list(PLAN.combinations)
@@ -66,7 +66,8 @@ def test_undeclared_cells_stay_in_the_plan_with_who_and_what() -> None:
     touching = [cell for cell in cells if "libreswan-4.10" in cell.pairing]
     assert touching
     assert all("libreswan-4.10: group=modp1024" in cell.undeclared for cell in touching)
-    assert not any(cell.undeclared for cell in cells if cell not in touching)
+    others = [cell for cell in cells if "libreswan" not in " ".join(cell.pairing)]
+    assert not any(cell.undeclared for cell in others)
 
 
 def test_plans_repeat_and_survive_json() -> None:
