@@ -102,7 +102,7 @@ class LibreswanDriver(DaemonDriver):
 
     def configure(self, connections: Sequence[Connection]) -> Mapping[str, str]:
         """Render the peer's template for each into one file, which addconn loads at once."""
-        refused = {one.name: why for one in connections if (why := refusal(one))}
+        refused = {one.name: why for one in connections if (why := refusal(self.peer, one))}
         asked = [one for one in connections if one.name not in refused]
         for connection in asked:
             if connection.credentials is not None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conformance.drivers.base import yes_or_no
-from conformance.drivers.libreswan_names import AUTHBY, ESP_CIPHERS, GROUPS, HASHES, WITHOUT_WORDS
+from conformance.drivers.libreswan_names import (
+    ABORTING,
+    AUTHBY,
+    ESP_CIPHERS,
+    GROUPS,
+    HASHES,
+    WITHOUT_WORDS,
+)
 from conformance.drivers.methods import USER
 
 if TYPE_CHECKING:
@@ -46,9 +53,10 @@ def template_values(connection: Connection) -> dict[str, object]:
     }
 
 
-def refusal(connection: Connection) -> str | None:
-    """Why pluto cannot be asked for what the connection is to be; None where it can."""
-    asked = (WITHOUT_WORDS.get(level) for level in connection.combination.items())
+def refusal(peer: str, connection: Connection) -> str | None:
+    """Why the pluto of ``peer`` is not asked for what the connection is to be; None where it is."""
+    levels = connection.combination.items()
+    asked = (WITHOUT_WORDS.get(level) or ABORTING.get((peer, *level)) for level in levels)
     return next((why for why in asked if why), None)
 
 
