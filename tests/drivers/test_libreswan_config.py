@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from conformance.drivers.libreswan import LibreswanDriver
 from conformance.drivers.libreswan_config import refusal, template_values
-from conformance.drivers.libreswan_names import WITHOUT_WORDS
+from conformance.drivers.libreswan_names import ABORTING, WITHOUT_WORDS
 from conformance.drivers.methods import METHODS, PASSWORD
 from conformance.matrix.factors import FACTORS, find_factor
 from conformance.matrix.manifest import load_manifests
@@ -17,26 +18,34 @@ from conformance.resources import peer_folders, peers_root
 
 if TYPE_CHECKING:
     from conftest import MakeConnection
+    from docker.models.containers import Container
 
     from conformance.drivers.base import Connection, Role
 
 PEER = "libreswan-4.10"
 ROLES: tuple[Role, ...] = ("initiator", "responder")
-TEMPLATE = Environment(
-    loader=FileSystemLoader([folder / "templates" for folder in peer_folders(PEER, "libreswan")]),
-    undefined=StrictUndefined,
-    keep_trailing_newline=True,
-    autoescape=False,  # noqa: S701 - ipsec.conf is no markup
-).get_template("connection.conf")
+PEERS = ("libreswan-4.3", PEER, "libreswan-5.2")
 
 
-def rendered(connection: Connection) -> str:
-    return TEMPLATE.render(template_values(connection))
+def template(peer: str) -> Template:
+    return Environment(
+        loader=FileSystemLoader([one / "templates" for one in peer_folders(peer, "libreswan")]),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - ipsec.conf is no markup
+    ).get_template("connection.conf")
 
 
-def options(connection: Connection) -> dict[str, str]:
+TEMPLATES = {peer: template(peer) for peer in PEERS}
+
+
+def rendered(connection: Connection, peer: str = PEER) -> str:
+    return TEMPLATES[peer].render(template_values(connection))
+
+
+def options(connection: Connection, peer: str = PEER) -> dict[str, str]:
     """What stands in the one section; every line is an option, and no option stands twice."""
-    comment, head, *lines = rendered(connection).splitlines()
+    comment, head, *lines = rendered(connection, peer).splitlines()
     assert comment.startswith("# ")
     assert head == f"conn {connection.name}"
     assert all(line.startswith("\t") for line in lines)
@@ -97,6 +106,7 @@ GATEWAY = {
 ESP = [
     # esp_cipher, esp_integrity, what pluto calls them
     ("3des", "sha1", "3des-sha1"),
+    ("aes192gmac", "none", "null_auth_aes_gmac_192-null"),
     ("camellia192", "sha512", "camellia192-sha2_512"),
     ("null", "sha384", "null-sha2_384"),
     ("aes256", "aesxcbc", "aes256-aes_xcbc"),
@@ -166,18 +176,45 @@ def test_a_level_changes_these_options_and_no_other(
         assert options(make_connection(role, **levels)) == present
 
 
+WORDS: list[tuple[dict[str, str], Changes, Changes]] = [
+    # levels, what 4.3 and 4.10 are told, what 5.2 is told; None is what is not there
+    ({}, {"ikev2": "no", "keyingtries": "1", "keyexchange": None},
+     {"keyexchange": "ikev1", "ikev2": None, "keyingtries": None}),
+    ({"event": "dpd"}, {"dpdaction": "clear", "dpddelay": "1"},
+     {"dpdaction": None, "dpddelay": "1"}),
+    ({"mode_config": "pull"}, {"ikepad": "no"}, {"ikepad": None}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("levels", "earlier", "later"), WORDS, ids=[str(row[0]) for row in WORDS])
+@pytest.mark.parametrize("role", ROLES)
+def test_each_version_is_told_in_its_own_words(
+    make_connection: MakeConnection,
+    role: Role,
+    levels: dict[str, str],
+    earlier: Changes,
+    later: Changes,
+) -> None:
+    connection = make_connection(role, **levels)
+    for peer, words in zip(PEERS, (earlier, earlier, later), strict=True):
+        found = options(connection, peer)
+        assert {name: found.get(name) for name in words} == words
+
+
+@pytest.mark.parametrize("peer", PEERS)
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("factor", FACTORS, ids=lambda factor: factor.name)
 def test_every_level_that_it_claims_is_rendered_without_a_secret(
-    make_connection: MakeConnection, factor: Any, role: Role
+    make_connection: MakeConnection, factor: Any, role: Role, peer: str
 ) -> None:
-    claims = load_manifests(peers_root())[PEER].claims
+    claims = load_manifests(peers_root())[peer].claims
     for level in claims[factor.name]:
         connection = make_connection(role, **{factor.name: level})
-        options(connection)
-        assert "secret\n" in rendered(connection) or METHODS[connection.combination["auth"]].key
-        assert connection.psk not in rendered(connection)
-        assert PASSWORD not in rendered(connection)
+        options(connection, peer)
+        text = rendered(connection, peer)
+        assert "secret\n" in text or METHODS[connection.combination["auth"]].key
+        assert connection.psk not in text
+        assert PASSWORD not in text
 
 
 def test_pluto_knows_the_one_user_and_the_one_password() -> None:
@@ -187,31 +224,38 @@ def test_pluto_knows_the_one_user_and_the_one_password() -> None:
     assert (folder / "passwd").read_text().startswith("road:$6$")
 
 
+GMAC = {"esp_cipher": "aes192gmac", "esp_integrity": "none"}
+
+
 @pytest.mark.parametrize(
-    ("levels", "told"),
+    ("peer", "levels", "told"),
     [
-        ({}, None),
-        ({"esp_cipher": "aes128gcm16", "esp_integrity": "none"}, None),
-        ({"esp_cipher": "twofish128"}, None),
-        ({"esp_cipher": "aes192gmac", "esp_integrity": "none"}, "GMAC"),
-        ({"esn": "yes"}, "esn="),
-        ({"lifetime": "kilobytes"}, "kilobytes"),
+        (PEER, {}, None),
+        (PEER, {"esp_cipher": "aes128gcm16", "esp_integrity": "none"}, None),
+        (PEER, {"esp_cipher": "twofish128"}, None),
+        ("libreswan-4.3", GMAC, "GMAC"),
+        (PEER, GMAC, "GMAC"),
+        ("libreswan-5.2", GMAC, None),
+        (PEER, {"esn": "yes"}, "esn="),
+        ("libreswan-5.2", {"esn": "yes"}, "esn="),
+        (PEER, {"lifetime": "kilobytes"}, "kilobytes"),
     ],
 )
 def test_what_pluto_cannot_be_asked_for_is_refused_before_it_is(
-    make_connection: MakeConnection, levels: dict[str, str], told: str | None
+    make_connection: MakeConnection, peer: str, levels: dict[str, str], told: str | None
 ) -> None:
-    """No claim of it says otherwise."""
     connection = make_connection(**levels)
     if told is None:
-        assert refusal(connection) is None
+        assert refusal(peer, connection) is None
         return
-    driver = object.__new__(LibreswanDriver)  # reaches no pluto
-    refused = driver.configure([connection])
-    assert told in refused[connection.name]
+    container = SimpleNamespace(name=peer)  # reaches no pluto
+    driver = LibreswanDriver(peer, cast("Container", container))
+    assert told in driver.configure([connection])[connection.name]
 
 
-def test_what_pluto_cannot_be_asked_for_is_not_claimed() -> None:
-    claims = load_manifests(peers_root())["libreswan-4.10"].claims
-    assert not [pair for pair in WITHOUT_WORDS if pair[1] in claims[pair[0]]]
-    assert all(level in find_factor(name).known for name, level in WITHOUT_WORDS)
+@pytest.mark.parametrize("peer", PEERS)
+def test_what_pluto_cannot_be_asked_for_is_not_claimed(peer: str) -> None:
+    claims = load_manifests(peers_root())[peer].claims
+    unasked = [*WITHOUT_WORDS, *(level for one, *level in ABORTING if one == peer)]
+    assert not [(name, level) for name, level in unasked if level in claims[name]]
+    assert all(level in find_factor(name).known for name, level in unasked)
