@@ -61,6 +61,7 @@ PHASE_2 = [
     "protocol=esp+ipcomp mode=transport",
     "mode=transport",
 ]
+FAMILIES = find_factor("family").rare
 FEATURES = [
     "auth=xauth-init-psk exchange=aggressive",
     "auth=hybrid-init-rsa-sig exchange=aggressive",
@@ -78,6 +79,18 @@ FEATURES = [
     "nat=initiator",
     "nat=initiator exchange=aggressive",
     "nat=initiator auth=rsa-sig",
+    "family=ipv6",
+    "family=ipv6 mode=transport",
+    "family=ipv6 exchange=aggressive",
+    "family=ipv6 auth=rsa-sig",
+    "family=ipv6 event=rekey",
+    "family=ipv6 esp_cipher=aes128gcm16 esp_integrity=none",
+    *(f"family={family} protocol=ah esp_cipher=none" for family in FAMILIES),
+    *(f"family={family} protocol=esp+ipcomp" for family in FAMILIES),
+    "family=ipv6 protocol=ah esp_cipher=none mode=transport",
+    "family=ipv6 protocol=esp+ipcomp mode=transport",
+    "family=4in6",
+    "family=6in4",
     "lifetime=kilobytes",
     "lifetime=kilobytes protocol=ah esp_cipher=none",
     "event=dpd",
@@ -92,6 +105,13 @@ FAULTS = {
     **{
         (REFERENCE, STRONGSWAN, f"protocol=esp+ipcomp{more}"): "RFC 2408 4.2"
         for more in ("", " mode=transport", " esp_cipher=aes128gcm8 esp_integrity=none")
+    },
+    **{
+        (REFERENCE, STRONGSWAN, f"family={more}"): "RFC 2408 4.2"
+        for more in (
+            "ipv6 protocol=esp+ipcomp mode=transport",
+            *(f"{family} protocol=esp+ipcomp" for family in FAMILIES),
+        )
     },
     (REFERENCE, LIBRESWAN, "mode_config=push auth=xauth-init-psk"): (
         "draft-dukes-ike-mode-cfg-02 3.1.1"
