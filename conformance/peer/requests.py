@@ -30,9 +30,9 @@ class Configure(Fields, frozen=True, kw_only=True):
     name: str
     remote: IpAddress
     """The other peer's outer address, or that of the NAT in front of it."""
-    local: IPv4Address | None = None
+    local: IpAddress | None = None
     """Ours, where it is another than the one the peer was started on."""
-    inner: IPv4Address | None = None
+    inner: IpAddress | None = None
     """Ours inside tunnels, where it is another than the one the peer was started with."""
     psk: str
     phase1: Phase1 | tuple[Phase1, ...]

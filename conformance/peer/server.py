@@ -59,7 +59,7 @@ class ReferencePeer:
         self._udp: list[UdpSocket] = []
         self._esp: EspTransport | None = None
 
-    def sibling(self, address: IPv4Address) -> ReferencePeer:
+    def sibling(self, address: IpAddress) -> ReferencePeer:
         """The same on another address, not open yet."""
         return ReferencePeer(
             self.name,
