@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import ip_address
 from pathlib import Path
 
 import click
@@ -11,21 +11,22 @@ import click
 from conformance.cli.by_hand import example, initiate, respond
 from conformance.cli.group import Group
 from conformance.errors import UserError
+from conformance.ipsec.packet import Address
 from conformance.peer.log import log_to
 from conformance.peer.serve import serve as serve_peer
 from conformance.peer.server import ReferencePeer
 
 
-class _Ipv4(click.ParamType[IPv4Address]):
-    name = "ipv4"
+class _Address(click.ParamType[Address]):
+    name = "address"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> IPv4Address:
-        """Read an IPv4 address in dotted form."""
+    ) -> Address:
+        """Read an address of either IP version."""
         try:
-            return IPv4Address(str(value))
-        except AddressValueError as error:
+            return ip_address(str(value))
+        except ValueError as error:
             self.fail(str(error), param, ctx)
 
 
@@ -54,13 +55,13 @@ for _command in (example, initiate, respond):
 @peer.command()
 @click.option(
     "--address",
-    type=_Ipv4(),
+    type=_Address(),
     required=True,
     help="Outer address: IKE on UDP 500 and 4500, ESP and AH are bound to it.",
 )
 @click.option(
     "--inner",
-    type=_Ipv4(),
+    type=_Address(),
     required=True,
     help="Address inside tunnels; echo requests to it are answered. No interface needs it.",
 )
@@ -77,7 +78,7 @@ for _command in (example, initiate, respond):
     help="File for the log, appended to; the same lines go to standard output.",
 )
 @click.option("--name", default="reference", show_default=True, help="What it calls itself.")
-def serve(address: IPv4Address, inner: IPv4Address, control: Path, log: Path, name: str) -> None:
+def serve(address: Address, inner: Address, control: Path, log: Path, name: str) -> None:
     """Run one reference peer until it is told to stop.
 
     It does nothing by itself: it waits for commands, one JSON object a line, on its
@@ -101,5 +102,5 @@ def serve(address: IPv4Address, inner: IPv4Address, control: Path, log: Path, na
         raise UserError(f"the peer stopped: {error}") from error
 
 
-async def _serve(name: str, address: IPv4Address, inner: IPv4Address, control: Path) -> None:
+async def _serve(name: str, address: Address, inner: Address, control: Path) -> None:
     await serve_peer(ReferencePeer(name, address, inner), control)

@@ -163,7 +163,9 @@ class Authority:
         """
         row = KEYS[method]
         key, issuers_key = row.generate(), self._key.public_key()
-        name = f"{method}-{address}-{x509.random_serial_number() % 2**32:08x}"
+        # In a nickname NSS takes a colon for the end of a token's name.
+        place = address.replace(":", ".")
+        name = f"{method}-{place}-{x509.random_serial_number() % 2**32:08x}"
         keys, issuer = (key.public_key(), issuers_key), self._certificate.subject
         alternative = [x509.IPAddress(ip_address(address)), *map(_alternative, names)]
         certificate = (

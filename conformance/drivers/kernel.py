@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -127,10 +128,11 @@ def _level(levels: dict[tuple[str, int], str], name: str, size: int) -> str:
 
 def parse_selectors(text: str, source: str, destination: str) -> tuple[str, str] | None:
     """The selectors (local, remote) of the outbound policy between two outer addresses."""
+    hosts = {str(ip_network(source)), str(ip_network(destination))}
     for policy in OUT_POLICY.finditer(text):
         templates = {policy["source"], policy["destination"]}
         ends = {policy["local"], policy["remote"]}
-        if templates == {source, destination} or ends == {f"{source}/32", f"{destination}/32"}:
+        if templates == {source, destination} or ends == hosts:
             return policy["local"], policy["remote"]
     return None
 

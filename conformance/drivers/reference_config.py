@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from conformance.drivers.methods import PASSWORD, USER
@@ -20,13 +21,13 @@ FRAGMENT = 552
 def configuration(connection: Connection) -> dict[str, Any]:
     """The fields of the command ``configure``."""
     levels = connection.combination
-    own = connection.credentials
+    own, peer = connection.credentials, connection.remote.identity
     return {
         "name": connection.name,
         "local": connection.local.address,
         "inner": connection.local.inner_address,
         "remote": connection.remote.address,
-        "remote_id": f"ipv4:{connection.remote.identity}",
+        "remote_id": f"ipv{ip_address(peer).version}:{peer}",
         "psk": connection.psk,
         "exchange": levels["exchange"],
         "credentials": own and _certified(own, connection.crl),

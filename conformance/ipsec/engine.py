@@ -21,9 +21,9 @@ from conformance.ipsec.stateful_fragments import StatefulFragments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from ipaddress import IPv4Address
 
     from conformance.crypto.random import RandomSource
+    from conformance.ipsec.packet import Address
     from conformance.ipsec.spd import Way
 
 
@@ -123,12 +123,12 @@ class DataPlane:
     def inbound_datagram(
         self,
         datagram: bytes,
-        source: tuple[IPv4Address, int],
-        destination: IPv4Address,
+        source: tuple[Address, int],
+        destination: Address,
         now: float = 0.0,
     ) -> Accepted | AuditEvent:
         """The same for what a UDP socket received on port 4500, its header gone (RFC 3948)."""
-        outer = Ipv4Packet(source[0], destination, Protocol.ESP, datagram)
+        outer = replace(empty_packet(source[0], destination, Protocol.ESP), payload=datagram)
         kind = udp.kind_of(datagram)
         if kind != "esp":
             return AuditEvent(

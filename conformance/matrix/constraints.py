@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from conformance.matrix.factors import COMBINED, find_factor
+from conformance.matrix.factors import COMBINED, MIXED, find_factor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,6 +42,7 @@ _AH = ("ah",)
 _ESP_CIPHERS = tuple(level for level in find_factor("esp_cipher").known if level != "none")
 _PLAIN_CIPHERS = tuple(level for level in _ESP_CIPHERS if level not in COMBINED)
 _MACS = tuple(level for level in find_factor("esp_integrity").known if level != "none")
+_WITH_IPV6 = ("ipv6", *MIXED)
 _WITHOUT_KEY = ("psk", "xauth-init-psk", "xauth-resp-psk")
 
 CONSTRAINTS: tuple[Exclusion, ...] = (
@@ -94,6 +95,21 @@ CONSTRAINTS: tuple[Exclusion, ...] = (
         when={"nat": ("initiator",), "mode": ("transport",)},
         reason="The lab's ping cannot tell the two ends of the translation apart.",
         source="RFC 3948 5.2",
+    ),
+    Exclusion(
+        when={"family": MIXED, "mode": ("transport",)},
+        reason="Transport mode keeps the packet's own header, so there is one family.",
+        source="RFC 4301 4.1",
+    ),
+    Exclusion(
+        when={"family": _WITH_IPV6, "nat": ("initiator",)},
+        reason="ESP travels in UDP over IPv4 alone, and the lab translates nothing else.",
+        source="RFC 3948 1",
+    ),
+    Exclusion(
+        when={"family": _WITH_IPV6, "mode_config": ("pull", "push")},
+        reason="The lab gives addresses of IPv4 alone, and reaches the gateway by the same family.",
+        source="draft-dukes-ike-mode-cfg-02 3.3",
     ),
 )
 """Exclusions that hold for every peer."""

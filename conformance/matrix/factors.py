@@ -65,6 +65,8 @@ _RARE_ESP_CIPHERS = (
     *(f"{aes}ctr" for aes in _AES),
     *COMBINED,
 )
+MIXED = ("4in6", "6in4")
+"""The levels of ``family`` whose tunnels carry another IP version than their own."""
 _RARE_INTEGRITY = ("md5", "sha384", "sha512", "aesxcbc", "none")
 
 FACTORS: tuple[Factor, ...] = (
@@ -79,7 +81,7 @@ FACTORS: tuple[Factor, ...] = (
     Factor("esp_integrity", "Integrity", "sha256", ("sha1", "sha256"), _RARE_INTEGRITY),
     Factor("esn", "Extended sequence numbers", "no", ("no",), ("yes",)),
     Factor("mode", "Mode", "tunnel", ("tunnel", "transport")),
-    Factor("family", "Address family", "ipv4", ("ipv4",)),
+    Factor("family", "Address family", "ipv4", ("ipv4",), ("ipv6", *MIXED)),
     Factor("certificates", "Certificates", "leaf", ("leaf",), ("chain", "crl", "revoked")),
     Factor("mode_config", "Mode Config", "none", ("none",), ("pull", "push")),
     Factor("fragmentation", "Fragmentation", "no", ("no",), ("yes",)),

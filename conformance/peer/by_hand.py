@@ -6,11 +6,12 @@ import asyncio
 import signal
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import ip_interface
 from typing import TYPE_CHECKING, Any
 
 from conformance.errors import UserError
 from conformance.ikev1.events import ConfigurationReceived
+from conformance.ikev1.mode_config import address_of
 from conformance.ipsec.spd import Spd
 from conformance.peer.clear import ClearSocket
 from conformance.peer.gateway import Gateway
@@ -23,14 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from conformance.ikev1.events import Event
+    from conformance.ipsec.packet import Address
     from conformance.peer.connection import Connection
     from conformance.peer.facts import PeerEvent
     from conformance.peer.setup import Setup, TunSettings
 
     Tell = Callable[[Event | PeerEvent], None]
 
-_OCTETS = 4
-"""Of an IPv4 address."""
 _STEP = 0.2
 """Seconds between two looks at whether anything still stands."""
 
@@ -150,18 +150,18 @@ def _open_gateway(
     connection.traffic.deliver = lambda inner: tun.send(inner.build())
 
     def take_address(event: Event | PeerEvent) -> None:
-        given = dict(event.values) if isinstance(event, ConfigurationReceived) else {}
-        if len(address := given.get("ip4-address", b"")) == _OCTETS:
-            try:
-                tun.give_address(IPv4Interface((IPv4Address(address), 32)))
-            except UserError as error:  # what the remote gives need not be good
-                connection.note_failure(error.message)
-                return
-            gateway.spd = _spd(setup, IPv4Address(address))
+        given = address_of(event.values) if isinstance(event, ConfigurationReceived) else None
+        if given is None:
+            return
+        try:
+            tun.give_address(ip_interface(given))
+            gateway.spd = _spd(setup, given)
+        except (UserError, ValueError) as error:  # what the remote gives need not be good
+            connection.note_failure(str(error))
 
     connection.listeners.append(take_address)
     return gateway
 
 
-def _spd(setup: Setup, given: IPv4Address | None = None) -> Spd:
+def _spd(setup: Setup, given: Address | None = None) -> Spd:
     return Spd(one.entry for one in setup.policies(given))

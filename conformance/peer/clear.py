@@ -7,12 +7,10 @@ import socket
 from typing import TYPE_CHECKING
 
 from conformance.errors import UserError
-from conformance.peer.netlink import device_of
+from conformance.peer.netlink import FAMILIES, device_of
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Address
-
-    from conformance.ipsec.ip import Ipv4Packet
+    from conformance.ipsec.packet import Address, Packet
 
 _log = logging.getLogger(__name__)
 
@@ -23,17 +21,18 @@ class ClearSocket:
     Raises UserError where no link has the address.
     """
 
-    def __init__(self, address: IPv4Address) -> None:
+    def __init__(self, address: Address) -> None:
         try:
             device = device_of(address)
             if device is None:
                 raise UserError(f"no link of this host has the address {address}")
-            self._socket = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+            family = FAMILIES[address.version]
+            self._socket = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
         except OSError as error:
             raise UserError(f"cannot open a raw socket: {error.strerror}") from error
 
-    def send(self, packet: Ipv4Packet) -> None:
+    def send(self, packet: Packet) -> None:
         """Send one packet; one that the link refuses is lost."""
         try:
             self._socket.sendto(packet.build(), (str(packet.destination), 0))

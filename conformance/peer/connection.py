@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from functools import singledispatchmethod
-from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
 from conformance.crypto.random import seeded_random
@@ -21,6 +20,7 @@ from conformance.ikev1.events import (
     PeerDead,
     UserAuthenticated,
 )
+from conformance.ikev1.mode_config import address_of
 from conformance.peer.facts import MappingChanged
 from conformance.peer.log import describe_drop
 from conformance.peer.outcome import Mark
@@ -126,9 +126,9 @@ class Connection(Runtime):
 
     @keep.register
     def _(self, event: ConfigurationReceived) -> None:
-        given = dict(event.values).get("ip4-address", b"")
-        if len(given) == 4:  # noqa: PLR2004  octets of an IPv4 address
-            self.traffic.inner = IPv4Address(given)
+        given = address_of(event.values)
+        if given is not None:
+            self.traffic.inner = given
 
     def heard(self, source: Address, *, agreed: bool = False) -> None:
         """Something authentic came from there to the NAT-T port."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any
 
 from conformance.ikev1.config import Identification
@@ -128,6 +128,7 @@ def _plain(value: Any) -> Any:
 _FORMS: dict[type, Callable[[Any], Any]] = {
     bytes: bytes.hex,
     IPv4Address: str,
+    IPv6Address: str,
     Identification: str,
     ExchangeType: lambda value: value.label,
     NotifyType: lambda value: value.label,

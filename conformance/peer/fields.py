@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABCMeta
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from typing import Any, TypeVar
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_address,
+    ip_interface,
+    ip_network,
+)
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -14,7 +25,31 @@ from conformance.ikev1.errors import LocalError
 FieldsT = TypeVar("FieldsT", bound=msgspec.Struct)
 T = TypeVar("T")
 
-_TEXTS = (IPv4Address, IPv4Interface, IPv4Network)
+
+def _either(name: str, *families: type) -> type:
+    """A class whose instances are those of either family: msgspec takes no union of two."""
+    made = ABCMeta(name, (), {})
+    for family in families:
+        made.register(family)
+    return made
+
+
+if TYPE_CHECKING:
+    from conformance.ipsec.packet import Address, Network
+
+    IpAddress = Address
+    IpNetwork = Network
+    IpInterface = IPv4Interface | IPv6Interface
+else:
+    IpAddress = _either("IpAddress", IPv4Address, IPv6Address)
+    IpNetwork = _either("IpNetwork", IPv4Network, IPv6Network)
+    IpInterface = _either("IpInterface", IPv4Interface, IPv6Interface)
+
+_TEXTS: dict[Any, Callable[[str], object]] = {
+    IpAddress: ip_address,
+    IpInterface: ip_interface,
+    IpNetwork: ip_network,
+}
 
 
 class Fields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,7 +65,7 @@ def read_fields(kind: type[FieldsT], given: Mapping[str, Any]) -> FieldsT:
 def _read_text(kind: type[Any], value: object) -> object:
     if kind not in _TEXTS or not isinstance(value, str):
         raise NotImplementedError(f"{kind.__name__} from {type(value).__name__}")
-    return kind(value)
+    return _TEXTS[kind](value)
 
 
 def _refuse_unknown(kind: type[msgspec.Struct], given: Mapping[str, Any]) -> None:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from ipaddress import IPv6Network
 from typing import TYPE_CHECKING
 
 from conformance.ikev1.errors import LocalError
 from conformance.ikev1.events import ChildInstalled
 from conformance.ipsec.drops import DropReason
 from conformance.ipsec.engine import AuditEvent
-from conformance.ipsec.ip import Ipv4Packet, MalformedPacketError
+from conformance.ipsec.ip import MalformedPacketError
+from conformance.ipsec.packet import parse_packet
 from conformance.peer.facts import TrafficTrapped
 from conformance.peer.host import CommandError
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conformance.ikev1.events import Event
+    from conformance.ipsec.packet import Packet
     from conformance.ipsec.spd import Spd
     from conformance.peer.connection import Connection
     from conformance.peer.facts import PeerEvent
@@ -30,7 +33,9 @@ QUEUE = 64
 """Packets that may wait for an SA."""
 HOLD_OFF = 5.0
 """Seconds after a negotiation in vain before traffic begins another."""
-_IPV4 = 4
+_IPV6 = 6
+_LINK_SCOPE = IPv6Network("ff02::/16")
+"""Multicast addresses that stay on their link (RFC 4291 2.7)."""
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +51,7 @@ class Gateway:
         self,
         connection: Connection,
         spd: Spd,
-        bypass: Callable[[Ipv4Packet], None],
+        bypass: Callable[[Packet], None],
         *,
         traps: bool,
         patience: float,
@@ -57,29 +62,29 @@ class Gateway:
         self._bypass = bypass
         self._traps = traps
         self._patience = patience
-        self._waiting: deque[Ipv4Packet] = deque()
+        self._waiting: deque[Packet] = deque()
         self._negotiation: asyncio.Task[None] | None = None
         self._not_before = float("-inf")
         connection.listeners.append(self._listen)
 
     def leave(self, octets: bytes) -> None:
         """Take a packet that the host wants to send."""
-        if octets and octets[0] >> 4 != _IPV4:  # the kernel's own IPv6 chatter on a new link
-            return
         try:
-            packet = Ipv4Packet.parse(octets)
+            packet = parse_packet(octets)
         except MalformedPacketError as error:
             _log.warning("the host sent a packet that is none: %s", error)
+            return
+        if _stays_on_link(packet):
             return
         action = self.spd.decide(packet)
         {"protect": self._protect, "bypass": self._bypass, "discard": self._discard}[action](packet)
 
-    def _discard(self, packet: Ipv4Packet, why: str = "as the policies say") -> None:
+    def _discard(self, packet: Packet, why: str = "as the policies say") -> None:
         ends = (packet.source, packet.destination)
         event = AuditEvent(DropReason.OUT_POLICY, why, None, None, *ends)
         self._connection.note_drop(event)
 
-    def _protect(self, packet: Ipv4Packet) -> None:
+    def _protect(self, packet: Packet) -> None:
         if self._connection.traffic.carrier(packet):
             self._connection.traffic.send(packet)
         elif not self._traps:
@@ -96,7 +101,7 @@ class Gateway:
     def _now(self) -> float:
         return self._connection.loop.time()
 
-    def _begin(self, packet: Ipv4Packet) -> None:
+    def _begin(self, packet: Packet) -> None:
         if self._negotiation is None:
             self._connection.note(
                 TrafficTrapped(str(packet.source), str(packet.destination), packet.protocol)
@@ -135,3 +140,10 @@ class Gateway:
         if self._negotiation is not None:
             self._negotiation.cancel()
         self._connection.listeners.remove(self._listen)
+
+
+def _stays_on_link(packet: Packet) -> bool:
+    """Whether it is the kernel's own IPv6 chatter on a new link (RFC 4861, RFC 3810)."""
+    source = packet.source
+    nobody = source.version == _IPV6 and (source.is_link_local or source.is_unspecified)
+    return nobody or packet.destination in _LINK_SCOPE

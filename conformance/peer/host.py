@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from ipaddress import IPv4Address
 
+    from conformance.ipsec.packet import Address as IpAddress
     from conformance.ipsec.sad import Sad
 
 Address = tuple[str, int]
-"""IPv4 address and UDP port."""
+"""IP address as text, and UDP port."""
 
 
 class CommandError(Exception):
@@ -23,14 +23,14 @@ class CommandError(Exception):
 class Host:
     """What a connection shares with its peer's others."""
 
-    address: IPv4Address
+    address: IpAddress
     """The outer address."""
     ike_port: int
     """Where IKE leaves from before any NAT is found."""
-    inner: IPv4Address
+    inner: IpAddress
     """The address inside tunnels."""
     sad: Sad
     send_from_ike_port: Callable[[bytes, Address], None]
     send_from_natt_port: Callable[[bytes, Address], None]
-    send_packet: Callable[[bytes, IPv4Address], None]
-    """Sends a whole IPv4 packet; raises OSError."""
+    send_packet: Callable[[bytes, IpAddress], None]
+    """Sends a whole IP packet; raises OSError."""

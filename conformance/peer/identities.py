@@ -18,6 +18,7 @@ def _kind_and_value(text: str) -> tuple[str, str]:
 
 _FORMS: dict[str, Callable[[str], Identification]] = {
     "ipv4": Identification.ipv4_addr,
+    "ipv6": Identification.ipv6_addr,
     "subnet": Identification.selector,
     "fqdn": Identification.fqdn,
     "user-fqdn": Identification.user_fqdn,
@@ -25,6 +26,8 @@ _FORMS: dict[str, Callable[[str], Identification]] = {
     "dn": Identification.dn,
     "gn": lambda text: Identification.general_name(*_kind_and_value(text)),
 }
+_FAMILIES = {False: "ipv4", True: "ipv6"}
+"""By whether an address has colons."""
 ANY = "any"
 """Whoever has the key."""
 
@@ -36,7 +39,7 @@ def read_identity(text: str, address: str) -> Identification | None:
     """
     if text == ANY:
         return None
-    kind, colon, value = text.partition(":") if text else ("ipv4", ":", address)
+    kind, colon, value = (text or f"{_FAMILIES[':' in address]}:{address}").partition(":")
     if not colon or kind not in _FORMS:
         known = ", ".join(f"{name}:..." for name in _FORMS)
         raise LocalError(f"{text!r} is no identity; known are {known} and {ANY}")

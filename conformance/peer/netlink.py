@@ -6,11 +6,16 @@ import os
 import socket
 import struct
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
+
+from conformance.ipsec.packet import host_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from ipaddress import IPv4Interface, IPv6Interface
+
+    from conformance.ipsec.packet import Address, Network
 
 _HEADER = struct.Struct("=IHHII")
 """Length, type, flags, sequence, port."""
@@ -29,21 +34,23 @@ _NEW_ROUTE, _DELETE_ROUTE, _GET_ROUTE = 24, 25, 26
 _REQUEST, _ACK, _DUMP, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x300, 0x200, 0x400
 _UP = 1
 _MTU = 4
-_ADDRESS_LOCAL, _ADDRESS_FLAGS, _NO_PREFIX_ROUTE = 2, 8, 0x200
+_ADDRESS_ITSELF, _ADDRESS_LOCAL, _ADDRESS_FLAGS, _NO_PREFIX_ROUTE = 1, 2, 8, 0x200
 _TO, _OUT, _GATEWAY, _FROM = 1, 4, 5, 7
 _MAIN_TABLE, _BOOT, _UNIVERSE, _ON_LINK, _UNICAST = 254, 3, 0, 253, 1
 _SIZE = 1 << 16
+FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+"""Address families by IP version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """How a network is reached."""
 
-    network: IPv4Network
+    network: Network
     device: int
     """The index of the link."""
-    gateway: IPv4Address | None = None
-    source: IPv4Address | None = None
+    gateway: Address | None = None
+    source: Address | None = None
     """The address that the host's own packets get; None lets the kernel choose."""
 
 
@@ -91,29 +98,31 @@ def bring_up(device: int, mtu: int) -> None:
     _ask(_NEW_LINK, _ACK, head + _attribute(_MTU, struct.pack("=I", mtu)))
 
 
-def _own(device: int, address: IPv4Interface) -> bytes:
-    head = _ADDRESS.pack(socket.AF_INET, address.network.prefixlen, 0, _UNIVERSE, device)
+def _own(device: int, address: IPv4Interface | IPv6Interface) -> bytes:
+    family = FAMILIES[address.version]
+    head = _ADDRESS.pack(family, address.network.prefixlen, 0, _UNIVERSE, device)
     flags = _attribute(_ADDRESS_FLAGS, struct.pack("=I", _NO_PREFIX_ROUTE))
     return head + _attribute(_ADDRESS_LOCAL, address.ip.packed) + flags
 
 
-def add_address(device: int, address: IPv4Interface) -> None:
+def add_address(device: int, address: IPv4Interface | IPv6Interface) -> None:
     """Give a link an address, without any route that would come of it; raises OSError."""
     _ask(_NEW_ADDRESS, _ACK | _CREATE | _EXCLUSIVE, _own(device, address))
 
 
-def remove_address(device: int, address: IPv4Interface) -> None:
+def remove_address(device: int, address: IPv4Interface | IPv6Interface) -> None:
     """Take an address from a link; raises OSError."""
     _ask(_DELETE_ADDRESS, _ACK, _own(device, address))
 
 
-def device_of(address: IPv4Address) -> str | None:
+def device_of(address: Address) -> str | None:
     """The name of the link that has an address; None where none has it."""
-    body = _ADDRESS.pack(socket.AF_INET, 0, 0, 0, 0)
+    body = _ADDRESS.pack(FAMILIES[address.version], 0, 0, 0, 0)
     for content in _ask(_GET_ADDRESS, _DUMP, body):
         *_, index = _ADDRESS.unpack_from(content)
         found = _attributes(content[_ADDRESS.size :])
-        if found.get(_ADDRESS_LOCAL) == address.packed:
+        # IPv6 tells the local one only where the link has another end beside it.
+        if found.get(_ADDRESS_LOCAL, found.get(_ADDRESS_ITSELF)) == address.packed:
             return socket.if_indextoname(index)
     return None
 
@@ -121,7 +130,7 @@ def device_of(address: IPv4Address) -> str | None:
 def _way(route: Route) -> bytes:
     scope = _UNIVERSE if route.gateway else _ON_LINK
     head = _ROUTE.pack(
-        socket.AF_INET,
+        FAMILIES[route.network.version],
         route.network.prefixlen,
         0,
         0,
@@ -150,11 +159,12 @@ def remove_route(route: Route) -> None:
     _ask(_DELETE_ROUTE, _ACK, _way(route))
 
 
-def route_to(address: IPv4Address) -> Route:
+def route_to(address: Address) -> Route:
     """How an address is reached now; raises OSError where it is not."""
-    head = _ROUTE.pack(socket.AF_INET, 32, 0, 0, 0, 0, 0, 0, 0)
+    family = FAMILIES[address.version]
+    head = _ROUTE.pack(family, address.max_prefixlen, 0, 0, 0, 0, 0, 0, 0)
     (content, *_) = _ask(_GET_ROUTE, 0, head + _attribute(_TO, address.packed))
     found = _attributes(content[_ROUTE.size :])
     gateway = found.get(_GATEWAY)
     (device,) = struct.unpack("=I", found[_OUT])
-    return Route(IPv4Network(address), device, IPv4Address(gateway) if gateway else None)
+    return Route(host_network(address), device, ip_address(gateway) if gateway else None)

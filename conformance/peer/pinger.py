@@ -1,4 +1,4 @@
-"""ICMP echo through SAs: requests that wait for their replies, and answers (RFC 792)."""
+"""Echo through SAs: requests that wait for their replies, and answers (RFC 792, RFC 4443 4)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from conformance.ipsec.icmp import IcmpEcho, IcmpType, answer_to, echo_of
-from conformance.ipsec.ip import Ipv4Packet, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from ipaddress import IPv4Address
 
     from conformance.ipsec.packet import Address, Packet
 
@@ -28,8 +26,8 @@ class Pinger:
 
     async def ping(
         self,
-        send: Callable[[Ipv4Packet], None],
-        ends: tuple[IPv4Address, IPv4Address],
+        send: Callable[[Packet], None],
+        ends: tuple[Address, Address],
         *,
         count: int,
         size: int,
@@ -54,8 +52,8 @@ class Pinger:
 
     def _request(
         self,
-        send: Callable[[Ipv4Packet], None],
-        ends: tuple[IPv4Address, IPv4Address],
+        send: Callable[[Packet], None],
+        ends: tuple[Address, Address],
         size: int,
     ) -> asyncio.Future[None]:
         self._sequence = self._sequence % 0xFFFF + 1
@@ -63,10 +61,10 @@ class Pinger:
         echo = IcmpEcho(IcmpType.ECHO, self._identifier, self._sequence, data)
         reply = asyncio.get_running_loop().create_future()
         self._awaited[ends[1], self._sequence] = reply
-        send(Ipv4Packet(*ends, Protocol.ICMP, echo.build()))
+        send(echo.between(*ends))
         return reply
 
-    def receive(self, packet: Packet, own: IPv4Address) -> Packet | None:
+    def receive(self, packet: Packet, own: Address) -> Packet | None:
         """Take an inner packet; the reply to send where it is an echo request to ``own``."""
         echo = echo_of(packet)
         if echo is None or packet.destination != own:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
 from typing import Literal
 
-from conformance.ipsec.sad import ANYWHERE
-from conformance.ipsec.selector import ANY_PORT, PortRange, Selector
+from conformance.ipsec.selector import ANY_PORT, ANYWHERE, ANYWHERE_6, PortRange, Selector
 from conformance.ipsec.spd import Action, SpdEntry
-from conformance.peer.fields import Fields
+from conformance.peer.fields import Fields, IpNetwork
 
-PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "sctp": 132}
+PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58, "sctp": 132}
 """Numbers of IP protocols by name (IANA)."""
+_ICMP = ("icmp", "icmpv6", PROTOCOLS["icmp"], PROTOCOLS["icmpv6"])
 
 
 class Policy(Fields, frozen=True, kw_only=True):
     """One entry; what is not said fits everything."""
 
     action: Action
-    source: IPv4Network = ANYWHERE
-    destination: IPv4Network = ANYWHERE
-    protocol: Literal["icmp", "tcp", "udp", "sctp"] | int | None = None
+    source: IpNetwork | None = None
+    destination: IpNetwork | None = None
+    protocol: Literal["icmp", "icmpv6", "tcp", "udp", "sctp"] | int | None = None
     source_port: int | tuple[int, int] | None = None
     """One, or the first and the last of some."""
     destination_port: int | tuple[int, int] | None = None
@@ -29,10 +28,12 @@ class Policy(Fields, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         icmp = (self.icmp_type, self.icmp_code) != (None, None)
-        if icmp and self.protocol not in ("icmp", PROTOCOLS["icmp"]):
-            raise ValueError('icmp_type and icmp_code need protocol = "icmp"')
+        if icmp and self.protocol not in _ICMP:
+            raise ValueError('icmp_type and icmp_code need protocol = "icmp" or "icmpv6"')
         if icmp and (self.source_port, self.destination_port) != (None, None):
             raise ValueError("ICMP has no ports")
+        if not self._ends:
+            raise ValueError(f"{self.source} and {self.destination} are of two families")
 
     @property
     def entry(self) -> SpdEntry:
@@ -40,14 +41,15 @@ class Policy(Fields, frozen=True, kw_only=True):
         number = PROTOCOLS.get(str(self.protocol), self.protocol)
         first = self.source_port if self.icmp_type is None else self.icmp_type
         second = self.destination_port if self.icmp_code is None else self.icmp_code
-        selector = Selector(
-            self.source,
-            self.destination,
-            int(number) if number is not None else 0,
-            _range(first),
-            _range(second),
-        )
-        return SpdEntry(self.action, (selector,))
+        protocol, ports = int(number) if number is not None else 0, (_range(first), _range(second))
+        selectors = (Selector(*ends, protocol, *ports) for ends in self._ends)
+        return SpdEntry(self.action, tuple(selectors))
+
+    @property
+    def _ends(self) -> list[tuple[IpNetwork, IpNetwork]]:
+        """Source and destination in every family that neither of them excludes."""
+        pairs = ((self.source or all_, self.destination or all_) for all_ in (ANYWHERE, ANYWHERE_6))
+        return list(dict.fromkeys(pair for pair in pairs if pair[0].version == pair[1].version))
 
 
 def _range(ports: int | tuple[int, int] | None) -> PortRange:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
 from typing import TypeVar
 
 from conformance.ikev1.config import Config, Identification, RetransmitPolicy
 from conformance.ikev1.errors import LocalError
 from conformance.ikev1.policies import DpdPolicy, FragmentationPolicy, LifetimePolicy, NatPolicy
-from conformance.peer.fields import Fields
+from conformance.peer.fields import Fields, IpAddress, IpNetwork
 from conformance.peer.fields import read_fields as read_request
 from conformance.peer.identities import read_identity
 from conformance.peer.offers import Certified, ModeConfig, Phase1, Phase2, Xauth
@@ -29,19 +28,20 @@ class Configure(Fields, frozen=True, kw_only=True):
     """One connection, ready to be initiated and to be answered."""
 
     name: str
-    remote: IPv4Address
+    remote: IpAddress
     """The other peer's outer address, or that of the NAT in front of it."""
-    local: IPv4Address | None = None
+    local: IpAddress | None = None
     """Ours, where it is another than the one the peer was started on."""
-    inner: IPv4Address | None = None
+    inner: IpAddress | None = None
     """Ours inside tunnels, where it is another than the one the peer was started with."""
     psk: str
     phase1: Phase1 | tuple[Phase1, ...]
     """One, or several in order of preference."""
     phase2: Phase2 | tuple[Phase2, ...]
     """One, or several in order of preference, all with the same PFS group."""
-    local_selector: IPv4Network
-    remote_selector: IPv4Network
+    local_selector: IpNetwork
+    remote_selector: IpNetwork
+    """Of the same family, whichever the addresses outside have."""
     seed: int
     """All randomness of the connection derives from it, the addresses and nothing else."""
     deviations: tuple[str, ...] = ()
@@ -72,10 +72,15 @@ class Configure(Fields, frozen=True, kw_only=True):
     responder_lifetime: bool = False
     replay_status: bool | None = None
 
+    def __post_init__(self) -> None:
+        if self.local_selector.version != self.remote_selector.version:
+            ends = f"{self.local_selector} and {self.remote_selector}"
+            raise ValueError(f"{ends} are of two families: no packet goes between them")
+
     def __repr__(self) -> str:
         return f"Configure({self.name!r}, {self.remote})"
 
-    def config(self, address: IPv4Address) -> Config:
+    def config(self, address: IpAddress) -> Config:
         """The endpoint's configuration on this address; LocalError for unknown names."""
         local_id = read_identity(self.local_id, str(address))
         if local_id is None:
@@ -142,5 +147,5 @@ class Ping(Fields, frozen=True, kw_only=True):
     """Octets of data in each request."""
     timeout: float = 5.0
     """Seconds for all of them together."""
-    target: IPv4Address | None = None
+    target: IpAddress | None = None
     """None: the remote itself in transport mode, the first host of its selector in tunnel mode."""

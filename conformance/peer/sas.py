@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, summarize_address_range
+from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 from typing import TYPE_CHECKING, Any
 
 from conformance.ikev1.events import Role
@@ -14,8 +14,11 @@ from conformance.ipsec.selector import PortRange
 from conformance.ipsec.transforms import ENCRYPTION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from conformance.ikev1.config import Identification
     from conformance.ikev1.events import ChildInstalled, IsakmpEstablished, Protection
+    from conformance.ipsec.packet import Address, Network
 
 _PROTECTION = ("protocol", "spi_in", "spi_out", "cipher", "integrity", "compression")
 """What is told of each protocol of a bundle, outermost first."""
@@ -38,23 +41,33 @@ class ChildSas:
         return self.inbound.inner.mode
 
 
-def network_of(selector: Identification) -> IPv4Network:
+def network_of(selector: Identification) -> Network:
     """The one network that a phase 2 identity names (RFC 2407 4.6.2).
 
-    Raises ValueError for another family, another type, or a range that is no network.
+    Raises ValueError for another type, or a range that is no network.
     """
-    version, first, last = selector.addresses or (0, 0, 0)
-    networks = (
-        list(summarize_address_range(IPv4Address(first), IPv4Address(last)))
-        if version == 4  # noqa: PLR2004  IPv4
-        else []
-    )
+    version, first, last = selector.addresses or _NOWHERE
+    networks = _SUMMARIES[version](first, last) if first <= last else []
     if len(networks) != 1:
-        raise ValueError(f"{selector} is no single IPv4 network")
+        raise ValueError(f"{selector} is no single network")
     return networks[0]
 
 
-def install(agreed: ChildInstalled, local: IPv4Address, remote: IPv4Address) -> ChildSas:
+_SUMMARIES: dict[int, Callable[[int, int], list[Network]]] = {
+    4: lambda first, last: [*summarize_address_range(IPv4Address(first), IPv4Address(last))],
+    6: lambda first, last: [*summarize_address_range(IPv6Address(first), IPv6Address(last))],
+}
+"""By IP version: the networks that a range of addresses is made of."""
+_NOWHERE = (4, 1, 0)
+
+
+def first_host(network: Network) -> Address:
+    """The lowest address of a host there (in IPv6 the one behind the routers', RFC 4291 2.6.1)."""
+    hosts: Iterable[Address] = network.hosts()
+    return next(iter(hosts))
+
+
+def install(agreed: ChildInstalled, local: Address, remote: Address) -> ChildSas:
     """The pair between two outer addresses; ValueError where the data plane cannot carry it."""
     here, there = agreed.local_selector, agreed.remote_selector
     inward = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from conformance.crypto.random import system_random
@@ -14,13 +14,16 @@ from conformance.peer.connection import Connection
 from conformance.peer.host import CommandError, Host
 from conformance.peer.log import describe_drop
 from conformance.peer.natt_port import NON_IKE_MARKER
-from conformance.peer.sockets import IKE_PORT, NATT_PORT, RawSockets, UdpSocket
+from conformance.peer.raw_sockets import RawSockets
+from conformance.peer.sockets import IKE_PORT, NATT_PORT, UdpSocket
 
 if TYPE_CHECKING:
     from conformance.ipsec.engine import Accepted
+    from conformance.ipsec.packet import Address as IpAddress
     from conformance.peer.host import Address
+    from conformance.peer.raw_sockets import EspOpener, EspTransport
     from conformance.peer.requests import Configure
-    from conformance.peer.sockets import EspOpener, EspTransport, UdpOpener
+    from conformance.peer.sockets import UdpOpener
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +38,8 @@ class ReferencePeer:
     def __init__(
         self,
         name: str,
-        address: IPv4Address,
-        inner: IPv4Address,
+        address: IpAddress,
+        inner: IpAddress,
         *,
         ports: tuple[int, int] = (IKE_PORT, NATT_PORT),
         open_esp: EspOpener = RawSockets,
@@ -56,7 +59,7 @@ class ReferencePeer:
         self._udp: list[UdpSocket] = []
         self._esp: EspTransport | None = None
 
-    def sibling(self, address: IPv4Address) -> ReferencePeer:
+    def sibling(self, address: IpAddress) -> ReferencePeer:
         """The same on another address, not open yet."""
         return ReferencePeer(
             self.name,
@@ -157,7 +160,7 @@ class ReferencePeer:
             self._feed(data, address)
 
     def _receive_in_udp(self, esp: bytes, address: Address) -> None:
-        source = IPv4Address(address[0]), address[1]
+        source = ip_address(address[0]), address[1]
         self._accept(self._plane.inbound_datagram(esp, source, self.address), via=address)
 
     def _receive_packet(self, packet: bytes) -> None:
@@ -179,7 +182,7 @@ class ReferencePeer:
             owner.heard(via)
         owner.traffic.receive(result)
 
-    def _send_packet(self, packet: bytes, destination: IPv4Address) -> None:
+    def _send_packet(self, packet: bytes, destination: IpAddress) -> None:
         if self._esp is None:
             raise RuntimeError("the peer is not open")
         self._esp.send(packet, destination)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import tomllib
 from base64 import b64decode
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Any, Literal
 
 from conformance.crypto.random import system_random
 from conformance.errors import UserError
 from conformance.ikev1.errors import LocalError
-from conformance.ipsec.sad import ANYWHERE
-from conformance.peer.fields import Fields, read_fields
+from conformance.ipsec.packet import host_network
+from conformance.peer.fields import Fields, IpAddress, IpInterface, IpNetwork, read_fields
 from conformance.peer.policy import Policy
 from conformance.peer.requests import Configure
+from conformance.peer.sas import first_host
 from conformance.peer.sockets import IKE_PORT, NATT_PORT
 
 EXAMPLE = Path(__file__).with_name("example.toml")
@@ -33,18 +33,18 @@ class TunSettings(Fields, frozen=True, kw_only=True):
     name: str = "ipsec%d"
     mtu: int = 1380
     """Room is left for ESP, UDP and an outer header in 1500 octets."""
-    address: IPv4Interface | None = None
+    address: IpInterface | None = None
     """What the host is called inside; Mode Config may say so instead."""
-    routes: tuple[IPv4Network, ...] | None = None
+    routes: tuple[IpNetwork, ...] | None = None
     """What goes through; None is the remote selector."""
 
 
 class Own(Fields, frozen=True, kw_only=True):
     """What a file says beside the settings of its connection."""
 
-    address: IPv4Address
+    address: IpAddress
     """Our outer address."""
-    inner: IPv4Address | None = None
+    inner: IpAddress | None = None
     """Our address inside without a device; None is the first of our selector."""
     ports: tuple[int, int] = (IKE_PORT, NATT_PORT)
     start: Literal["at-once", "on-traffic"] = "at-once"
@@ -60,22 +60,22 @@ class Setup(Fields, frozen=True, kw_only=True):
     connection: Configure
 
     @property
-    def inner(self) -> IPv4Address:
+    def inner(self) -> IpAddress:
         """Our address inside tunnels, where no device is."""
-        first = next(iter(self.connection.local_selector.hosts()))
-        return self.own.inner or first
+        return self.own.inner or first_host(self.connection.local_selector)
 
-    def policies(self, given: IPv4Address | None = None) -> tuple[Policy, ...]:
+    def policies(self, given: IpAddress | None = None) -> tuple[Policy, ...]:
         """The entries of the SPD, once Mode Config has given us an address or before.
 
         Where its address is negotiated for, a host does not know beforehand who it will be.
         """
-        here, there = self.connection.local_selector, self.connection.remote_selector
+        here: IpNetwork | None = self.connection.local_selector
+        there: IpNetwork | None = self.connection.remote_selector
         mode_config = self.connection.mode_config
         if mode_config and mode_config.use_address and mode_config.gateway:
-            there = ANYWHERE
+            there = None
         elif mode_config and mode_config.use_address:
-            here = IPv4Network(given) if given else ANYWHERE
+            here = host_network(given) if given else None
         return self.own.policy or (Policy(action="protect", source=here, destination=there),)
 
 

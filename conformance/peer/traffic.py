@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 from conformance.ipsec.engine import AuditEvent, DataPlane
@@ -15,7 +14,7 @@ from conformance.ipsec.ip import Ipv4Packet
 from conformance.peer.host import CommandError
 from conformance.peer.natt_port import NON_IKE_MARKER, UdpPath
 from conformance.peer.pinger import Pinger
-from conformance.peer.sas import ChildSas, install, network_of
+from conformance.peer.sas import ChildSas, first_host, install, network_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from conformance.crypto.random import RandomSource
     from conformance.ikev1.events import ChildInstalled
     from conformance.ipsec.engine import Accepted, Protected
-    from conformance.ipsec.packet import Packet
+    from conformance.ipsec.packet import Address, Packet
     from conformance.peer.host import Host
     from conformance.peer.requests import Ping
 
@@ -39,7 +38,7 @@ class Traffic:
     def __init__(
         self,
         host: Host,
-        remote: IPv4Address,
+        remote: Address,
         random: Callable[[str], RandomSource],
         *,
         count: Callable[[int, int], None],
@@ -51,7 +50,7 @@ class Traffic:
         self.deliver: Callable[[Packet], None] | None = None
         """Takes what comes out of the tunnel; without it, echo requests to us are answered."""
         self.inner = host.inner
-        """Our address inside tunnels; Mode Config may give us another."""
+        """Our address inside tunnels that cover it, in others the first one that they cover."""
         self._host = host
         self._remote = remote
         self._count = count
@@ -147,10 +146,11 @@ class Traffic:
             self.send, ends, count=request.count, size=request.size, timeout=request.timeout
         )
 
-    def _own_address(self, child: ChildSas) -> IPv4Address:
-        return {"tunnel": self.inner, "transport": self._host.address}[child.mode]
+    def _own_address(self, child: ChildSas) -> Address:
+        here = network_of(child.agreed.local_selector)
+        inner = self.inner if self.inner in here else first_host(here)
+        return {"tunnel": inner, "transport": self._host.address}[child.mode]
 
-    def _remote_address(self, child: ChildSas) -> IPv4Address:
+    def _remote_address(self, child: ChildSas) -> Address:
         there = network_of(child.agreed.remote_selector)
-        first_host = IPv4Address(next(iter(there.hosts())))
-        return {"tunnel": first_host, "transport": self._remote}[child.mode]
+        return {"tunnel": first_host(there), "transport": self._remote}[child.mode]

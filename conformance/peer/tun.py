@@ -1,6 +1,6 @@
 """A TUN device: the host's own packets, taken before they leave and given after they came (Linux).
 
-It carries IPv4 and vanishes with the process, and its addresses and routes with it.
+It carries either family and vanishes with the process, and its addresses and routes with it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from conformance.peer.netlink import Route
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+
+    from conformance.ipsec.packet import Address, Network
+    from conformance.peer.fields import IpInterface
 
 _DEVICE = Path("/dev/net/tun")
 _SET_INTERFACE = 0x400454CA
@@ -46,7 +48,7 @@ class Tun:
         self._receive = receive
         self._loop = asyncio.get_running_loop()
         self._undo = ExitStack()
-        self._given: IPv4Interface | None = None
+        self._given: IpInterface | None = None
         try:
             self._file = os.open(_DEVICE, os.O_RDWR | os.O_NONBLOCK)
             self._undo.callback(os.close, self._file)
@@ -64,7 +66,7 @@ class Tun:
         self._loop.add_reader(self._file, self._readable)
         self._undo.callback(self._loop.remove_reader, self._file)
 
-    def give_address(self, address: IPv4Interface) -> None:
+    def give_address(self, address: IpInterface) -> None:
         """The host gets an address here, in the place of an earlier one; raises UserError."""
         if address == self._given:
             return
@@ -76,13 +78,13 @@ class Tun:
             raise UserError(f"cannot give {self.name} {address}: {error.strerror}") from error
         self._given = address
 
-    def add_route(self, network: IPv4Network, remote: IPv4Address) -> None:
+    def add_route(self, network: Network, remote: Address) -> None:
         """Everything for ``network`` goes through the tunnel, but what carries the tunnel itself.
 
         Raises UserError.
         """
         source = self._given.ip if self._given else None
-        halves = [network] if network.prefixlen else list(network.subnets())
+        halves: list[Network] = [network] if network.prefixlen else [*network.subnets()]
         try:
             if remote in network:
                 self._keep(netlink.route_to(remote))

@@ -24,7 +24,8 @@ from conformance.ikev1.message import (
     parse_message,
 )
 from conformance.ikev1.payloads import Delete, Notification
-from conformance.ipsec.ip import Ipv4Packet, MalformedPacketError
+from conformance.ipsec.ip import MalformedPacketError
+from conformance.ipsec.packet import parse_packet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -181,9 +182,9 @@ def ike_datagrams(packets: Iterable[Packet]) -> Iterator[Datagram]:
 
 
 def udp_of(ip: bytes) -> bytes:
-    """UDP header and payload of an IPv4 packet; empty where it carries something else."""
+    """UDP header and payload of an IP packet; empty where it carries something else."""
     try:
-        outer = Ipv4Packet.parse(ip)
+        outer = parse_packet(ip)
     except MalformedPacketError:
         return b""
     whole = outer.protocol == UDP and not outer.is_fragment

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from conformance.ipsec.icmp import IcmpType, echo_of
 from conformance.ipsec.inspect import Inspection, inspect, key_only_sa
-from conformance.ipsec.ip import Ipv4Packet, MalformedPacketError, Protocol
+from conformance.ipsec.ip import MalformedPacketError, Protocol
+from conformance.ipsec.packet import parse_packet
 from conformance.record.records import Traffic
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ def _reader(key: EspKey) -> SecurityAssociation:
     compresses = key.protocol == "ipcomp"
     return key_only_sa(
         spi=key.spi,
-        source=IPv4Address(key.source),
-        destination=IPv4Address(key.destination),
+        source=ip_address(key.source),
+        destination=ip_address(key.destination),
         mode="tunnel" if key.mode == "tunnel" else "transport",
         protocol=PROTOCOLS[key.protocol],
         cipher=key.cipher,
@@ -81,7 +82,7 @@ def _reader(key: EspKey) -> SecurityAssociation:
 def _is_expected(packet: Inspection, way: str, connection: Connection) -> bool:
     if packet.inner is None:
         return False
-    echo = echo_of(packet.inner) if isinstance(packet.inner, Ipv4Packet) else None
+    echo = echo_of(packet.inner)
     ends = [
         connection.traffic_address(connection.local),
         connection.traffic_address(connection.remote),
@@ -94,7 +95,7 @@ def _is_expected(packet: Inspection, way: str, connection: Connection) -> bool:
 def _is_clear(packet: Packet, connection: Connection) -> bool:
     """Whether a packet that the SA's selectors cover went without protection: the cell's echoes."""
     try:
-        outer = Ipv4Packet.parse(packet.ip)
+        outer = parse_packet(packet.ip)
     except MalformedPacketError:
         return False
     ends = {

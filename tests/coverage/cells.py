@@ -41,7 +41,10 @@ LEVEL_ROWS: dict[str, tuple[str, ...]] = {
     "esn=no": (),
     "esn=yes": ("attr2:11", "feature:esn"),
     "mode": ("encap:{mode}",),
-    "family": (),
+    "family=ipv4": (),
+    "family=ipv6": ("feature:6in6",),
+    "family=4in6": ("feature:4in6",),
+    "family=6in4": ("feature:6in4",),
     "certificates=leaf": (),
     "certificates=chain": ("feature:chain",),
     "certificates=crl": ("feature:crl",),
@@ -66,8 +69,9 @@ LEVEL_ROWS: dict[str, tuple[str, ...]] = {
     "event=rekey": ("feature:rekey",),
 }
 """The rows of each level of each factor (`conformance.matrix.factors`)."""
-SILENT: dict[str, tuple[str, ...]] = {"nat=initiator": ("mode",)}
-"""Factors whose rows do not hold beside a level: ESP in UDP is another mode."""
+SILENT: dict[str, tuple[str, ...]] = {"nat=initiator": ("mode",), "mode=transport": ("family",)}
+"""Factors whose rows do not hold beside a level: ESP in UDP is another mode, and without a tunnel
+nothing is inside of anything."""
 
 # what a line of a transcript matches, the rows that it shows
 LINES: tuple[tuple[str, tuple[str, ...]], ...] = (

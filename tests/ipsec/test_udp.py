@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +14,7 @@ from scapy.layers.inet import IP, TCP, UDP
 from conformance.ipsec.drops import DropReason
 from conformance.ipsec.engine import Accepted, AuditEvent
 from conformance.ipsec.ip import Ipv4Packet
+from conformance.ipsec.ip6 import Ipv6Packet
 from conformance.ipsec.sad import Selector, UdpEncapsulation
 from conformance.ipsec.udp import KEEPALIVE, NON_ESP_MARKER, kind_of, mend_checksum
 
@@ -100,6 +101,23 @@ def test_udp_where_agreed_and_nowhere_else(
     encapsulated, plain = make_pair(IN_UDP, mode=mode), make_pair({"protocol": 50}, mode=mode)
     assert plain.reason(encapsulated.wire(inner)) is DropReason.IN_ENCAPSULATION
     assert encapsulated.reason(plain.wire(inner)) is DropReason.IN_ENCAPSULATION
+
+
+def test_udp_over_ipv6_fits_no_sa(make_pair: MakePair) -> None:
+    """RFC 3948 defines nothing there: ESP in it is dropped, whether or not its SPI is known."""
+    ends = IPv6Address("2001:db8::1"), IPv6Address("2001:db8::2")
+    there = dict(zip(("source", "destination"), ends, strict=True))
+    selector = Selector(*map(IPv6Network, ends))
+    pair = make_pair({"protocol": 50}, mode="transport", selector=selector, **there)
+    sent = pair.sent(Ipv6Packet(*ends, 253, b"ping")).wire
+    for datagram, reason in (
+        (sent[40:], DropReason.IN_ENCAPSULATION),
+        (b"\1" + sent[41:], DropReason.IN_NO_STATE),
+        (NON_ESP_MARKER, DropReason.IN_KEEPALIVE),
+    ):
+        event = pair.bob.inbound_datagram(datagram, (ends[0], 4500), ends[1])
+        assert isinstance(event, AuditEvent)
+        assert (event.reason, event.source) == (reason, ends[0])
 
 
 def test_the_socket_sees_what_a_nat_chose(make_pair: MakePair, make_inner: MakeInner) -> None:

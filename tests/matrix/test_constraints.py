@@ -52,6 +52,13 @@ AH = {"protocol": "ah", "esp_cipher": "none"}
         ({"fragmentation": "yes", "auth": "rsa-sig"}, None),
         ({"fragmentation": "yes", "auth": "xauth-init-rsa-sig"}, None),
         ({"event": "rekey", "nat": "initiator", "mode_config": "pull"}, None),
+        ({"family": "ipv6"}, None),
+        ({"family": "ipv6", "mode": "transport"}, None),
+        (AH | {"family": "6in4"}, None),
+        ({"family": "4in6", "mode": "transport"}, "RFC 4301 4.1"),
+        ({"family": "6in4", "mode": "transport"}, "RFC 4301 4.1"),
+        ({"family": "ipv6", "nat": "initiator"}, "RFC 3948 1"),
+        ({"family": "4in6", "mode_config": "pull"}, "draft-dukes-ike-mode-cfg-02 3.3"),
     ],
     ids=str,
 )

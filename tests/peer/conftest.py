@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
-from typing import TYPE_CHECKING, Any
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -19,8 +20,15 @@ from conformance.peer.control import ControlServer
 from conformance.peer.server import ReferencePeer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from conformance.ipsec.packet import Address
+
+T = TypeVar("T")
+Place = tuple[str, str, str]
+"""Where a peer stands: its address outside, that inside, the network behind it."""
 
 PSK = "a secret that nobody may read in a log"
 
@@ -32,30 +40,34 @@ class Wire:
     seen: list[bytes] = field(default_factory=list)
     bend: Callable[[bytes], list[bytes]] = lambda packet: [packet]
     """What becomes of a packet: [] loses it, [packet, packet] repeats it."""
-    receivers: dict[IPv4Address, Callable[[bytes], None]] = field(default_factory=dict)
+    plugs: list[Plug] = field(default_factory=list)
 
-    def open(self, address: IPv4Address, receive: Callable[[bytes], None]) -> Plug:
+    def open(self, address: Address, receive: Callable[[bytes], None]) -> Plug:
         """An EspOpener."""
-        self.receivers[address] = receive
-        return Plug(self, address)
+        self.plugs.append(Plug(self, address, receive))
+        return self.plugs[-1]
 
 
-@dataclass
+@dataclass(eq=False)
 class Plug:
     """One peer's end of the wire."""
 
     wire: Wire
-    address: IPv4Address
+    address: Address
+    receive: Callable[[bytes], None]
 
-    def send(self, packet: bytes, destination: IPv4Address) -> None:
-        """Deliver in the loop's next turn, as a socket would."""
+    def send(self, packet: bytes, destination: Address) -> None:
+        """Deliver in the loop's next turn, as a socket would; IPv6 has but one loopback address."""
         self.wire.seen.append(packet)
+        (there,) = (
+            plug for plug in self.wire.plugs if plug is not self and plug.address == destination
+        )
         for arriving in self.wire.bend(packet):
-            asyncio.get_running_loop().call_soon(self.wire.receivers[destination], arriving)
+            asyncio.get_running_loop().call_soon(there.receive, arriving)
 
     def close(self) -> None:
         """Nothing arrives any more."""
-        self.wire.receivers.pop(self.address, None)
+        self.wire.plugs.remove(self)
 
 
 @dataclass
@@ -72,7 +84,7 @@ class End:
 
     def selector(self, mode: str) -> str:
         """What this end protects in this mode."""
-        return {"tunnel": self.net, "transport": f"{self.address}/32"}[mode]
+        return {"tunnel": self.net, "transport": str(ip_network(self.address))}[mode]
 
 
 def connection(local: End, remote: End, /, **changes: Any) -> dict[str, Any]:
@@ -149,42 +161,57 @@ def wire() -> Wire:
 
 
 @pytest.fixture
-def pair(loop: asyncio.AbstractEventLoop, wire: Wire, tmp_path: Path) -> Iterator[Pair]:
-    peers: list[tuple[ReferencePeer, ControlServer]] = []
-    clients: list[ControlClient] = []
-    ends: list[End] = []
+def pair(pair_at: Callable[[Place, Place], AbstractContextManager[Pair]]) -> Iterator[Pair]:
+    places = ((f"127.0.0.{n}", f"10.78.{n}.1", f"10.78.{n}.0/24") for n in (11, 12))
+    with pair_at(*places) as pair:
+        yield pair
 
-    async def start(number: int, socket: Path) -> None:
-        address, inner = IPv4Address(f"127.0.0.{number}"), IPv4Address(f"10.78.{number}.1")
+
+@pytest.fixture
+def pair_at(
+    loop: asyncio.AbstractEventLoop, wire: Wire, tmp_path: Path
+) -> Callable[[Place, Place], AbstractContextManager[Pair]]:
+    """Two peers that stand elsewhere."""
+
+    async def start(
+        number: int, place: Place, socket: Path
+    ) -> Callable[[], Coroutine[Any, Any, None]]:
+        address, inner = map(ip_address, place[:2])
         peer = ReferencePeer(f"p{number}", address, inner, ports=(0, 0), open_esp=wire.open)
         await peer.open()
         server = ControlServer(peer, socket)
         await server.open()
-        peers.append((peer, server))
 
-    async def stop() -> None:
-        for peer, server in peers:
+        async def stop() -> None:
             await server.close()
             peer.close()
-        await asyncio.sleep(0)
+            await asyncio.sleep(0)
 
-    for number in (11, 12):
-        socket = tmp_path / f"{number}.sock"
-        asyncio.run_coroutine_threadsafe(start(number, socket), loop).result(5)
-        client = ControlClient(socket)
-        clients.append(client)
-        hello = client.call("hello")
-        ends.append(
-            End(
-                client.call,
-                socket,
-                hello["address"],
-                hello["inner"],
-                hello["ports"][0],
-                f"10.78.{number}.0/24",
-            )
-        )
-    yield Pair(*ends, wire)
-    for client in clients:
-        client.close()
-    asyncio.run_coroutine_threadsafe(stop(), loop).result(5)
+        return stop
+
+    def wait(work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, loop).result(5)
+
+    @contextmanager
+    def make(*places: Place) -> Iterator[Pair]:
+        with ExitStack() as stack:
+            ends = []
+            for number, place in enumerate(places, 11):
+                socket = tmp_path / f"{number}.sock"
+                stop = wait(start(number, place, socket))
+                stack.callback(lambda stop=stop: wait(stop()))
+                client = stack.enter_context(ControlClient(socket))
+                hello = client.call("hello")
+                ends.append(
+                    End(
+                        client.call,
+                        socket,
+                        hello["address"],
+                        hello["inner"],
+                        hello["ports"][0],
+                        place[2],
+                    )
+                )
+            yield Pair(*ends, wire)
+
+    return make

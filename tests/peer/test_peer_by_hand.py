@@ -41,10 +41,17 @@ integrity = "sha256"
 mode = "tunnel"
 lifetime_seconds = {lifetime}
 """
+OUTSIDE_6, INSIDE_6 = ("192.0.2.", "2001:db8::"), (".0.1/32", "::1/128")
+FAMILIES = {
+    "ipv6": [OUTSIDE_6, ('"10.', '"fd78:'), INSIDE_6],
+    "4in6": [OUTSIDE_6],
+    "6in4": [('"10.', '"fd78:'), INSIDE_6],
+}
+"""What becomes of a file where addresses inside, outside or both are of IPv6."""
 TUN = '[tun]\nname = "t%d"\naddress = "10.{here}.0.1/32"\n'
 LISTEN = """
 import socket
-with socket.create_server(("10.2.0.1", 7)) as server:
+with socket.create_server(("{there}", 7), family=socket.{family}) as server:
     print("ready", flush=True)
     for _ in range({count}):
         connection, _ = server.accept()
@@ -57,7 +64,7 @@ with socket.create_server(("10.2.0.1", 7)) as server:
 TALK = """
 import os, socket
 sent = os.urandom({size})
-with socket.create_connection(("10.2.0.1", 7), timeout=20) as connection:
+with socket.create_connection(("{there}", 7), timeout=20) as connection:
     connection.sendall(sent)
     connection.shutdown(socket.SHUT_WR)
     data = b""
@@ -95,11 +102,20 @@ class Net:
         return self.start(number, sys.executable, "-c", code)
 
     def peer(
-        self, number: int, verb: str, *options: str, config: str = "", **parts: Any
+        self,
+        number: int,
+        verb: str,
+        *options: str,
+        config: str = "",
+        changes: list[tuple[str, str]] | None = None,
+        **parts: Any,
     ) -> Program:
-        """Start a peer with its file."""
+        """Start a peer with its file, in which some things are exchanged for others."""
         fields = {"here": number, "there": 3 - number, "more": "", "method": "", "lifetime": 3600}
-        text = (BASE + config).format(**fields | parts)
+        text = BASE + config
+        for before, after in changes or ():
+            text = text.replace(before, after)
+        text = text.format(**fields | parts)
         path = self.folder / f"{number}.toml"
         path.write_text(text)
         words = ("peer", verb, "--config", str(path), "--json", *options)
@@ -166,17 +182,19 @@ def net(tmp_path: Path) -> Iterator[Net]:
         ip("link", "add", "out", "netns", one, "type", "veth", "peer", "name", "out", "netns", two)
         for number, name in enumerate((one, two), 1):
             ip("-n", name, "addr", "add", f"192.0.2.{number}/24", "dev", "out")
+            ip("-n", name, "addr", "add", f"2001:db8::{number}/64", "dev", "out", "nodad")
             for link in ("out", "lo"):
                 ip("-n", name, "link", "set", link, "up")
         yield net
 
 
-def talk(net: Net, size: int = 100_000) -> None:
+def talk(net: Net, size: int = 100_000, there: str = "10.2.0.1") -> None:
     """TCP from the first namespace to the second, through the tunnel."""
-    server = net.python(2, LISTEN.format(count=1))
+    family = "AF_INET6" if ":" in there else "AF_INET"
+    server = net.python(2, LISTEN.format(count=1, there=there, family=family))
     assert server.stdout
     assert server.stdout.readline() == "ready\n"
-    client = net.python(1, TALK.format(size=size))
+    client = net.python(1, TALK.format(size=size, there=there))
     assert client.communicate(timeout=30)[0] == "good\n"
 
 
@@ -198,6 +216,55 @@ def test_tcp_of_the_host_goes_through_the_tunnel(nat: str, net: Net) -> None:
         ["ip", "-n", net.name(1), "-br", "link"], capture_output=True, text=True, check=True
     )
     assert "t0" not in links.stdout
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_tcp_goes_through_a_tunnel_of_any_families(family: str, net: Net) -> None:
+    """The first packet begins it; what the kernel says on its new links is no traffic."""
+    changes = FAMILIES[family]
+    bob = net.peer(2, "respond", config=TUN, changes=changes)
+    bob.wait_for("Waiting")
+    alice = net.peer(1, "initiate", "--on-traffic", config=TUN, changes=changes)
+    alice.wait_for("Waiting")
+    there = "10.2.0.1" if family == "4in6" else "fd78:2::1"
+    talk(net, there=there)
+    (trapped,) = alice.told("TrafficTrapped")
+    assert (trapped["destination"], trapped["protocol"]) == (there, 6)
+    assert len(alice.told("ChildInstalled")) == 1
+    for peer in (alice, bob):
+        assert not peer.told("AuditEvent")
+        assert peer.stop() == 0
+
+
+def test_all_traffic_of_ipv6_but_the_tunnels_own(net: Net) -> None:
+    """As for IPv4 below, by the routes of IPv6."""
+    bob = net.peer(2, "respond", config=TUN, changes=FAMILIES["ipv6"])
+    bob.wait_for("Waiting")
+    routes = 'routes = ["::/0"]\n'
+    alice = net.peer(1, "initiate", config=TUN + routes, changes=FAMILIES["ipv6"])
+    alice.wait_for("ChildInstalled")
+    talk(net, there="fd78:2::1")
+    assert alice.stop() == 0
+    listed = subprocess.run(
+        ["ip", "-n", net.name(1), "-6", "route"], capture_output=True, text=True, check=True
+    ).stdout
+    assert [line.split()[:3] for line in listed.splitlines()] == [
+        ["2001:db8::/64", "dev", "out"],
+        ["fe80::/64", "dev", "out"],
+    ]
+
+
+def test_policies_bypass_ipv6_too(net: Net) -> None:
+    """To the link itself, past the routes into the tunnel; the rest goes nowhere."""
+    rules = '[[policy]]\naction = "bypass"\nprotocol = "tcp"\ndestination_port = 7\n'
+    ip("-n", net.name(2), "addr", "add", "fd78:2::1/128", "dev", "lo")
+    alice = net.peer(1, "initiate", "--on-traffic", config=TUN + rules, changes=FAMILIES["ipv6"])
+    alice.wait_for("Waiting")
+    ip("-n", net.name(2), "route", "add", "fd78:1::1/128", "via", "2001:db8::1")
+    ip("-n", net.name(1), "route", "add", "fd78:2::1/128", "via", "2001:db8::2", "metric", "2000")
+    talk(net, 1000, there="fd78:2::1")
+    assert not alice.told("TrafficTrapped")
+    assert not alice.told("AuditEvent")
 
 
 def test_the_first_packet_starts_the_negotiation(net: Net) -> None:

@@ -46,6 +46,9 @@ def span(first: str, last: str) -> Identification:
         (Identification.ipv4_subnet("10.78.1.0/24"), "10.78.1.0/24"),
         (Identification.ipv4_subnet("0.0.0.0/0"), "0.0.0.0/0"),
         (span("10.0.0.0", "10.0.0.255"), "10.0.0.0/24"),
+        (Identification.ipv6_addr("2001:db8::1"), "2001:db8::1/128"),
+        (Identification.selector("2001:db8::/64"), "2001:db8::/64"),
+        (Identification.selector("::/0"), "::/0"),
     ],
 )
 def test_selectors_are_networks(selector: Identification, network: str) -> None:
@@ -57,13 +60,14 @@ def test_selectors_are_networks(selector: Identification, network: str) -> None:
     [
         span("10.0.0.1", "10.0.0.2"),
         Identification.fqdn("host.example"),
-        Identification.selector("2001:db8::/64"),
         Identification(IdType.IPV4_ADDR, b"abc"),
+        Identification(IdType.IPV6_ADDR_RANGE, bytes(31) + b"\2"),
+        Identification(IdType.IPV6_ADDR_RANGE, bytes(15) + b"\2" + bytes(16)),
     ],
     ids=str,
 )
 def test_other_selectors_are_refused(selector: Identification) -> None:
-    with pytest.raises(ValueError, match="is no single IPv4 network"):
+    with pytest.raises(ValueError, match="is no single network"):
         network_of(selector)
 
 

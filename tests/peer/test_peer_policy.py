@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from conformance.ipsec.icmp import IcmpEcho, IcmpType
 from conformance.ipsec.ip import Ipv4Packet
+from conformance.ipsec.ip6 import Ipv6Packet
 from conformance.ipsec.spd import Spd
 from conformance.peer.fields import read_fields
 from conformance.peer.gateway import QUEUE, Gateway
@@ -21,8 +23,10 @@ from conformance.peer.server import ReferencePeer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from conformance.ipsec.packet import Packet
+
 HERE, THERE = IPv4Address("10.1.0.1"), IPv4Address("10.2.0.1")
-ICMP, TCP, UDP = 1, 6, 17
+ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
 
 
 def packet(
@@ -32,6 +36,11 @@ def packet(
     return Ipv4Packet(
         **{"source": HERE, "destination": THERE} | changes, protocol=protocol, payload=payload
     )
+
+
+def packet6(protocol: int = UDP, ports: tuple[int, int] = (1000, 53)) -> Ipv6Packet:
+    ends = IPv6Address("fd78:1::1"), IPv6Address("fd78:2::1")
+    return Ipv6Packet(*ends, protocol, struct.pack("!HHI", *ports, 0))
 
 
 def policy(**fields: Any) -> Policy:
@@ -63,13 +72,36 @@ FITS: list[tuple[dict[str, Any], Ipv4Packet, bool]] = [
     ({"destination_port": 53}, packet(fragment_offset=1), False),
     ({"protocol": "udp"}, packet(fragment_offset=1), True),
     ({"destination_port": 53}, Ipv4Packet(HERE, THERE, UDP, b"\0\0\0"), False),
+    ({}, packet6(), True),
+    ({"source": "fd78:1::/64"}, packet6(), True),
+    ({"source": "fd78:2::/64"}, packet6(), False),
+    ({"source": "::/0"}, packet6(), True),
+    ({"source": "::/0"}, packet(), False),
+    ({"source": "0.0.0.0/0"}, packet6(), False),
+    ({"destination": "fd78:2::1/128", "protocol": "udp"}, packet6(), True),
+    ({"protocol": "icmpv6", "icmp_type": 128}, packet6(ICMPV6, (0x8000, 0)), True),
+    ({"protocol": "icmpv6", "icmp_type": 129}, packet6(ICMPV6, (0x8000, 0)), False),
+    ({"protocol": "icmp"}, packet6(ICMPV6, (0x8000, 0)), False),
 ]
 
 
 @pytest.mark.parametrize(("fields", "given", "fits"), FITS, ids=lambda value: str(value)[:50])
-def test_what_a_policy_speaks_of(fields: dict[str, Any], given: Ipv4Packet, fits: bool) -> None:  # noqa: FBT001
+def test_what_a_policy_speaks_of(fields: dict[str, Any], given: Packet, fits: bool) -> None:  # noqa: FBT001
     entry = policy(**fields).entry
     assert Spd([entry]).find(given) == (entry if fits else None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"source": "10.1.0.0/24", "destination": "fd78::/64"}, "are of two families"),
+        ({"protocol": "udp", "icmp_type": 8}, 'protocol = "icmp" or "icmpv6"'),
+        ({"protocol": "icmpv6", "source_port": 8, "icmp_type": 8}, "ICMP has no ports"),
+    ],
+)
+def test_what_no_policy_can_say(fields: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=complaint):
+        policy(**fields)
 
 
 @pytest.mark.covers("feature:spd", by="self")
@@ -260,13 +292,16 @@ def test_without_traps_nothing_waits() -> None:
 
 
 def test_bypass_and_rubbish() -> None:
-    """IPv6 is none of our business; what is malformed is logged and dropped."""
+    """What stays on the link is none of our business; what is malformed is logged and dropped."""
 
     async def work(ends: Ends) -> None:
         echo = IcmpEcho(IcmpType.ECHO, 1, 1, b"").build()
         ends.gateway.leave(Ipv4Packet(HERE, THERE, ICMP, echo).build())
-        for octets in (b"", b"\x60" + bytes(39), b"\x45", packet().build()[:-1]):
+        for octets in (b"", b"\x60" + bytes(38), b"\x45", packet().build()[:-1]):
             ends.gateway.leave(octets)
+        here, routers = IPv6Address("fe80::1"), IPv6Address("ff02::2")
+        for pair in ((here, routers), (IPv6Address("::"), routers), (here, here)):
+            ends.gateway.leave(Ipv6Packet(*pair, ICMPV6, bytes(8)).build())
         ends.gateway.leave(packet(destination=HERE).build())
         await asyncio.sleep(0.02)
         assert [one.protocol for one in ends.clear] == [ICMP]

@@ -94,8 +94,8 @@ def test_without_policies_the_selectors_are_protected(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("gateway", "given", "source", "destination"),
     [
-        ("true", None, "10.1.0.0/24", "0.0.0.0/0"),
-        ("false", None, "0.0.0.0/0", "10.2.0.0/24"),
+        ("true", None, "10.1.0.0/24", "None"),
+        ("false", None, "None", "10.2.0.0/24"),
         ("false", "10.9.0.7", "10.9.0.7/32", "10.2.0.0/24"),
     ],
 )

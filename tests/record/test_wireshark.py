@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.layers.ipsec import ESP, SecurityAssociation
 from scapy.utils import wrpcap
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 INITIATOR, RESPONDER = "10.77.0.10", "10.77.0.13"
+ECHO = ICMPv6EchoRequest()
 COOKIES = bytes.fromhex("0102030405060708a1a2a3a4a5a6a7a8")
 CIPHERS = {5: TripleDES, 7: algorithms.AES}
 HASHES = {1: "md5", 2: "sha1", 4: "sha256"}
@@ -147,6 +149,35 @@ def test_tshark_decrypts_and_checks_esp(
     (opened,) = _dissected(tmp_path, [packet], configuration([], [esp]))
     assert "icmp" not in closed
     assert "icmp" in opened
+    assert '"esp.icv_good": "1"' in json.dumps(opened["esp"])
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("inner", [IP(dst="10.78.13.1") / ICMP(), IPv6(dst="fd78::1") / ECHO])
+@pytest.mark.parametrize("ends", [("fd77::10:1", "fd77::13:1"), ("fd77::a", "fd77:0:0:1::a")])
+def test_tshark_decrypts_esp_over_ipv6(
+    tmp_path: Path, inner: IP | IPv6, ends: tuple[str, str]
+) -> None:
+    """A row names its family, and addresses as people write them."""
+    key, integrity_key = os.urandom(16), os.urandom(20)
+    source, destination = ends
+    association = SecurityAssociation(  # type: ignore[no-untyped-call]
+        ESP,
+        spi=0xC0FFEE,
+        crypt_algo="AES-CBC",
+        crypt_key=key,
+        auth_algo="HMAC-SHA1-96",
+        auth_key=integrity_key,
+        tunnel_header=IPv6(src=source, dst=destination),
+    )
+    packet = association.encrypt(inner)  # type: ignore[no-untyped-call]
+    row = {"source": source, "destination": destination}
+    esp = esp_key("aes128", key, "sha1", integrity_key, **row)
+    (closed,) = _dissected(tmp_path, [packet], configuration([], []))
+    (opened,) = _dissected(tmp_path, [packet], configuration([], [esp]))
+    within = {"icmp", "icmpv6"}
+    assert not within & closed.keys()
+    assert within & opened.keys()
     assert '"esp.icv_good": "1"' in json.dumps(opened["esp"])
 
 

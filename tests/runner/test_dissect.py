@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from conformance.ikev1.fragments import split
 from conformance.ikev1.message import NON_ESP_MARKER
 from conformance.ikev1.policies import FragmentationPolicy, NatPolicy, NewGroupPolicy
 from conformance.ipsec.ip import Ipv4Packet
+from conformance.ipsec.ip6 import Ipv6Packet
 from conformance.record.transcript import ladder
 from conformance.record.wireshark import IkeKey
 from conformance.runner.capture import Packet, pcapng_of
@@ -251,6 +252,8 @@ def test_udp_is_known_from_what_is_not(protocol: int, payload: bytes, read: byte
     whole = Ipv4Packet(IPv4Address(A), IPv4Address(B), protocol, payload).build()
     assert udp_of(whole) == read
     assert udp_of(whole[:19]) == b""
+    ends = IPv6Address("fd77::11:1"), IPv6Address("fd77::12:1")
+    assert udp_of(Ipv6Packet(*ends, protocol, payload).build()) == read
 
 
 def test_the_delete_is_seen() -> None:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conformance.matrix import Plan, load_manifests
-from conformance.matrix.factors import COMBINED, all_levels, find_factor, plain_combination
+from conformance.matrix.factors import (
+    COMBINED,
+    MIXED,
+    all_levels,
+    find_factor,
+    plain_combination,
+)
 from conformance.matrix.plan import make_cell
 from conformance.record import Run, Verdict
 from conformance.resources import peers_root
@@ -72,6 +78,7 @@ PHASE_2 = [
     "protocol=esp+ipcomp mode=transport",
     "mode=transport",
 ]
+FAMILIES = find_factor("family").rare
 FEATURES = [
     "auth=xauth-init-psk exchange=aggressive",
     "auth=hybrid-init-rsa-sig exchange=aggressive",
@@ -89,6 +96,17 @@ FEATURES = [
     "nat=initiator",
     "nat=initiator exchange=aggressive",
     "nat=initiator auth=rsa-sig",
+    "family=ipv6",
+    "family=ipv6 mode=transport",
+    "family=ipv6 exchange=aggressive",
+    "family=ipv6 auth=rsa-sig",
+    "family=ipv6 esp_cipher=aes128gcm16 esp_integrity=none",
+    *(f"family={family} protocol=ah esp_cipher=none" for family in FAMILIES),
+    *(f"family={family} protocol=esp+ipcomp" for family in FAMILIES),
+    "family=ipv6 protocol=ah esp_cipher=none mode=transport",
+    "family=ipv6 protocol=esp+ipcomp mode=transport",
+    "family=4in6",
+    "family=6in4",
     "lifetime=kilobytes",
     "lifetime=kilobytes protocol=ah esp_cipher=none",
     "event=dpd",
@@ -113,6 +131,20 @@ FAULTS = {
             "draft-dukes-ike-mode-cfg-02 3.1.1"
         )
         for peer in LIBRESWANS
+    },
+    **{
+        (REFERENCE, peer, f"family=ipv6 protocol=esp+ipcomp{more}"): "RFC 2408 4.2"
+        for peer in STRONGSWANS
+        for more in ("", " mode=transport")
+    },
+    **{
+        (*pairing, f"family={family} protocol=esp+ipcomp"): (
+            "RFC 2408 4.2"
+            if pairing[0] == REFERENCE and pairing[1] in STRONGSWANS
+            else "the SAs stand, but no protected packet was seen from"
+        )
+        for pairing in (*WITH_REFERENCE, *AMONG_DAEMONS)
+        for family in MIXED
     },
     **{
         (*pairing, CCM_BEHIND_NAT): f"no protected packet was seen from {peer}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,8 +12,9 @@ import pytest
 from conformance.crypto.random import seeded_random
 from conformance.drivers import Connection, Host
 from conformance.ipsec.engine import DataPlane, Protected
-from conformance.ipsec.icmp import IcmpEcho, IcmpType
+from conformance.ipsec.icmp import IcmpEcho, IcmpType, carrying
 from conformance.ipsec.ip import Ipv4Packet, Protocol
+from conformance.ipsec.packet import host_network, parse_packet
 from conformance.ipsec.sad import Bundle, SecurityAssociation, Selector, UdpEncapsulation
 from conformance.ipsec.transforms import ENCRYPTION, INTEGRITY
 from conformance.matrix.factors import COMBINED, all_levels, find_factor, plain_combination
@@ -28,16 +29,32 @@ if TYPE_CHECKING:
 ALICE = Host("10.77.0.14", "10.78.14.1", "10.78.14.0/24")
 BOB = Host("10.77.0.11", "10.78.11.1", "10.78.11.0/24")
 NAT = "10.77.0.254"
+FAMILIES = {
+    "ipv4": (ALICE, BOB),
+    "ipv6": (
+        Host("fd77::14:1", "fd78:14:1::1", "fd78:14:1::/64"),
+        Host("fd77::11:1", "fd78:11:1::1", "fd78:11:1::/64"),
+    ),
+    "4in6": (
+        Host("fd77::14:1", ALICE.inner_address, ALICE.inner_subnet),
+        Host("fd77::11:1", BOB.inner_address, BOB.inner_subnet),
+    ),
+    "6in4": (
+        Host(ALICE.address, "fd78:14:1::1", "fd78:14:1::/64"),
+        Host(BOB.address, "fd78:11:1::1", "fd78:11:1::/64"),
+    ),
+}
+"""Where the ends are, by level of the factor."""
 NAMES = {number: name for name, number in PROTOCOLS.items()}
 LARGE = bytes(400)
 """What is worth compressing."""
 SMALL = b"ping"
 
 
-def connection(mode: str) -> Connection:
+def connection(mode: str, hosts: tuple[Host, Host]) -> Connection:
     """The initiator's view."""
     combination = plain_combination(all_levels()) | {"mode": mode}
-    return Connection("c1", "initiator", ALICE, BOB, combination, "secret", None, 7)
+    return Connection("c1", "initiator", *hosts, combination, "secret", None, 7)
 
 
 def one_sa(protocol: int, mode: Mode, udp: UdpEncapsulation | None, **ends: Any) -> Any:
@@ -63,14 +80,20 @@ class Tunnel:
     """One way of the pair, with the packets that go it and the keys that open them."""
 
     def __init__(
-        self, way: str, protocols: tuple[int, ...], mode: Mode, *, nat: bool = False
+        self,
+        way: str,
+        protocols: tuple[int, ...],
+        mode: Mode,
+        hosts: tuple[Host, Host] = (ALICE, BOB),
+        *,
+        nat: bool = False,
     ) -> None:
-        alice = replace(ALICE, address=NAT) if nat else ALICE
-        self.ends = (alice, BOB) if way == "forward" else (BOB, alice)
+        alice = replace(hosts[0], address=NAT) if nat else hosts[0]
+        self.ends = (alice, hosts[1]) if way == "forward" else (hosts[1], alice)
         inner = [one.inner_address if mode == "tunnel" else one.address for one in self.ends]
-        self.inner = [IPv4Address(one) for one in inner]
-        outer = [IPv4Address(one.address) for one in self.ends]
-        selector = Selector(*(IPv4Network(f"{one}/32") for one in self.inner))
+        self.inner = [ip_address(one) for one in inner]
+        outer = [ip_address(one.address) for one in self.ends]
+        selector = Selector(*map(host_network, self.inner))
         udp = UdpEncapsulation() if nat else None
         last = len(protocols) - 1
         self.sas = Bundle(
@@ -110,25 +133,35 @@ class Tunnel:
 
     def clear(self, data: bytes = SMALL) -> bytes:
         """The echo message that belongs here, without protection."""
-        echo = IcmpEcho(self.kind, 1, 1, data).build()
-        return Ipv4Packet(*self.inner, Protocol.ICMP, echo).build()
+        return IcmpEcho(self.kind, 1, 1, data).between(*self.inner).build()
 
     def wire(self, data: bytes = SMALL) -> bytes:
         """The same, protected."""
         plane = DataPlane(seeded_random("traffic"))
         plane.sad.add(self.sas)
-        sent = plane.outbound(Ipv4Packet.parse(self.clear(data)))
+        sent = plane.outbound(parse_packet(self.clear(data)))
         assert isinstance(sent, Protected), sent
         if sent.datagram is None:
             return sent.wire
         udp = struct.pack(">HHHH", 4500, 4500, 8 + len(sent.datagram), 0) + sent.datagram
-        outer = (IPv4Address(one.address) for one in self.ends)
+        outer = (IPv4Address(one.address) for one in self.ends)  # a NAT is of IPv4
         return Ipv4Packet(*outer, 17, udp).build()
 
 
-def read(mode: str, keys: list[EspKey], *packets: bytes, initiator: str = ALICE.address) -> Traffic:
-    captured = [Packet(0.0, bytes(12) + b"\x08\x00" + ip) for ip in packets]
-    return read_traffic(captured, connection(mode), (initiator, BOB.address), keys, (2, 2))
+def read(
+    mode: str,
+    keys: list[EspKey],
+    *packets: bytes,
+    hosts: tuple[Host, Host] = (ALICE, BOB),
+    initiator: str = "",
+) -> Traffic:
+    captured = [Packet(0.0, bytes(12) + KINDS[ip[0] >> 4] + ip) for ip in packets]
+    ends = initiator or hosts[0].address, hosts[1].address
+    return read_traffic(captured, connection(mode, hosts), ends, keys, (2, 2))
+
+
+KINDS = {4: b"\x08\x00", 6: b"\x86\xdd"}
+"""EtherTypes by IP version."""
 
 
 PROTECTIONS = [
@@ -156,6 +189,27 @@ def test_traffic_counts_under_every_protection(
     blind = read(mode, [], *wire)
     assert (blind.forward_seen, blind.forward_decrypted, blind.cleartext_seen) == (2, 0, 0)
     assert f"SPI {there.sas.outer.spi:#010x}" in blind.reason
+
+
+@pytest.mark.parametrize(
+    ("family", "mode"), [*((one, "tunnel") for one in FAMILIES), ("ipv6", "transport")]
+)
+@pytest.mark.parametrize("protocols", PROTECTIONS, ids=lambda one: "+".join(p.name for p in one))
+def test_traffic_counts_in_every_family(
+    family: str, mode: Mode, protocols: tuple[int, ...]
+) -> None:
+    """Protected it counts as opened, in the clear as that; what neighbours ask is neither."""
+    hosts = FAMILIES[family]
+    there, back = (Tunnel(way, protocols, mode, hosts) for way in ("forward", "backward"))
+    wire, keys = [there.wire(), back.wire()], there.keys + back.keys
+    found = read(mode, keys, *wire, hosts=hosts)
+    assert (found.forward_decrypted, found.backward_decrypted, found.cleartext_seen) == (1, 1, 0)
+    found = read(mode, keys, *wire, there.clear(), hosts=hosts)
+    assert (found.forward_decrypted, found.cleartext_seen) == (1, 1)
+    if family != "ipv4":
+        ends = (IPv6Address("fd77::14:1"), IPv6Address("fd77::11:1"))
+        asks = carrying(b"\x87" + bytes(7) + ends[1].packed, *ends).build()
+        assert read(mode, keys, asks, hosts=hosts).cleartext_seen == 0
 
 
 SUITES = [

@@ -79,6 +79,11 @@ class Identification:
         return cls(IdType.IPV4_ADDR, IPv4Address(address).packed, protocol, port)
 
     @classmethod
+    def ipv6_addr(cls, address: str, protocol: int = 0, port: int = 0) -> Identification:
+        """ID_IPV6_ADDR; raises ValueError."""
+        return cls(IdType.IPV6_ADDR, IPv6Address(address).packed, protocol, port)
+
+    @classmethod
     def ipv4_subnet(cls, network: str, protocol: int = 0, port: int = 0) -> Identification:
         """ID_IPV4_ADDR_SUBNET from CIDR notation; raises ValueError."""
         subnet = IPv4Network(network)

@@ -1,6 +1,8 @@
 #!/bin/sh
 # Give this container its addresses: outside one for each slot and family, inside whole networks.
+# A whole network of IPv6 lets nobody bind to its addresses, unless that is allowed to all.
 # PEER_NUMBER and PEER_SLOTS come from the lab; see conformance/lab/addresses.py.
+echo 1 > /proc/sys/net/ipv6/ip_nonlocal_bind
 {
     slot=1
     while [ "$slot" -le "$PEER_SLOTS" ]; do
