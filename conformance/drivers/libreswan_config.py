@@ -9,7 +9,7 @@ from conformance.drivers.libreswan_names import AUTHBY, ESP_CIPHERS, GROUPS, HAS
 from conformance.drivers.methods import USER
 
 if TYPE_CHECKING:
-    from conformance.drivers.base import Connection
+    from conformance.drivers.base import Connection, Host
 
 
 def template_values(connection: Connection) -> dict[str, object]:
@@ -21,6 +21,7 @@ def template_values(connection: Connection) -> dict[str, object]:
         "role": connection.role,
         "local": connection.local,
         "remote": connection.remote,
+        "identities": [_identity(host) for host in (connection.local, connection.remote)],
         "subnets": [connection.selector(host) for host in (connection.local, connection.remote)],
         "tunnel": connection.tunnel,
         "mode": levels["mode"],
@@ -50,6 +51,11 @@ def refusal(connection: Connection) -> str | None:
     """Why pluto cannot be asked for what the connection is to be; None where it can."""
     asked = (WITHOUT_WORDS.get(level) for level in connection.combination.items())
     return next((why for why in asked if why), None)
+
+
+def _identity(host: Host) -> str:
+    """As ipsec.conf writes it: ``@[...]`` is an ID_KEY_ID."""
+    return f"@[{host.key_id}]" if host.key_id is not None else host.identity
 
 
 def _phase_2(connection: Connection) -> str:

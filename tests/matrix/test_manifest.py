@@ -1,4 +1,4 @@
-"""Peer manifests: the three that stand, what they claim, and every way one can be broken."""
+"""Peer manifests: those that stand, what they claim, and every way one can be broken."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ def write(root: Path, text: str, name: str = "libreswan-4.10") -> Path:
 
 
 def test_the_peers_come_with_the_reference_first() -> None:
-    assert list(load_manifests(PEERS)) == ["reference", "libreswan-4.10", "strongswan-5.9.8"]
+    assert list(load_manifests(PEERS)) == [
+        "reference",
+        "libreswan-4.10",
+        "strongswan-5.9.8",
+        "vpnc-0.5.3",
+    ]
 
 
 @pytest.mark.parametrize(
