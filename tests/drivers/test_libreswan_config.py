@@ -16,6 +16,8 @@ from conformance.matrix.manifest import load_manifests
 from conformance.resources import peers_root
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import MakeConnection
 
     from conformance.drivers.base import Connection, Role
@@ -164,6 +166,16 @@ def test_a_level_changes_these_options_and_no_other(
         expected: Changes = {**options(make_connection(role)), **changes}
         present = {name: value for name, value in expected.items() if value is not None}
         assert options(make_connection(role, **levels)) == present
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_an_initiator_with_a_name_is_known_by_it(
+    make_connection: MakeConnection, named: Callable[[Connection], Connection], role: Role
+) -> None:
+    """``@[...]`` is an ID_KEY_ID."""
+    side = "leftid" if role == "initiator" else "rightid"
+    plain = options(make_connection(role))
+    assert options(named(make_connection(role))) == plain | {side: "@[group]"}
 
 
 @pytest.mark.parametrize("role", ROLES)
