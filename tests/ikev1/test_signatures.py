@@ -175,11 +175,24 @@ def test_certificates_on_request(make_pair: Callable[..., Any], *, asked: bool) 
     assert bool([line for line in lines if line.startswith("CERT")]) is asked
 
 
-def with_request(data: bytes) -> bytes:
-    """A message in the clear with a CERTREQ behind its payloads."""
+ASKED = CertificateRequest(CertificateEncoding.X509_SIGNATURE, b"")
+EARLY = CertificatePayload(CertificateEncoding.X509_SIGNATURE, b"any octets")
+
+
+def with_payload(data: bytes, payload: Any) -> bytes:
+    """A message in the clear with a payload behind its own."""
     message, _ = parse_message(parse_header(data), data)
-    asked = CertificateRequest(CertificateEncoding.X509_SIGNATURE, b"")
-    return write_datagram(message.header, write_chain([*message.payloads, asked]))[0]
+    return write_datagram(message.header, write_chain([*message.payloads, payload]))[0]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_certificate_may_come_before_it_is_needed(
+    make_pair: Callable[..., Any], number: int
+) -> None:
+    """It "MUST be accepted at any point during an exchange" (RFC 2408 3.9)."""
+    pair = signed_pair(make_pair)
+    pair.handshake(lambda index, data: [with_payload(data, EARLY) if index == number else data])
+    assert_stands(pair)
 
 
 @pytest.mark.parametrize(("number", "asker", "asked"), [(1, I, R), (2, R, I)])
@@ -193,7 +206,7 @@ def test_a_request_counts_in_the_first_messages_too(
         pair = signed_pair(make_pair, **changes)
         pair.handshake(
             lambda index, data, changed=changed: [
-                with_request(data) if changed and index == number else data
+                with_payload(data, ASKED) if changed and index == number else data
             ]
         )
         assert_stands(pair)
