@@ -32,9 +32,9 @@ def peers_root() -> Path:
 
 
 def peer_names() -> list[str]:
-    """Return the sorted names of the peers that have an image: a Dockerfile beside a peer.toml."""
+    """Return the sorted names of the peers that have an image: a Dockerfile, and no tool.toml."""
     return sorted(
         path.parent.name
         for path in peers_root().glob("*/Dockerfile")
-        if path.with_name("peer.toml").is_file()
+        if not path.with_name("tool.toml").exists()
     )
