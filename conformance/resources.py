@@ -34,8 +34,12 @@ def peers_root() -> Path:
 
 
 def peer_names() -> list[str]:
-    """Return the sorted names of the peers that have an image: the folders with a Dockerfile."""
-    return sorted(path.parent.name for path in peers_root().glob("*/Dockerfile"))
+    """Return the sorted names of the peers that have an image: a Dockerfile, and no tool.toml."""
+    return sorted(
+        path.parent.name
+        for path in peers_root().glob("*/Dockerfile")
+        if not path.with_name("tool.toml").exists()
+    )
 
 
 def peer_folders(peer: str, kind: str) -> list[Path]:

@@ -10,8 +10,13 @@ from rich.table import Table
 from conformance.matrix import FACTORS, Manifest, load_manifests
 from conformance.matrix.factors import find_factor
 from conformance.matrix.kernels import KernelManifest, load_kernels
+from conformance.matrix.tools import Tool, load_tools
 from conformance.matrix.unknown import unknown
 from conformance.resources import peers_root
+
+Known = Manifest | KernelManifest | Tool
+WITHOUT_ROLES = {KernelManifest: ("data plane",), Tool: ("tool",)}
+"""What the list says of those that do not negotiate."""
 
 
 @click.command(short_help="List the peers, or show what one claims.")
@@ -24,6 +29,7 @@ def peers(name: str | None, *, as_json: bool) -> None:
     Dockerfile, its configuration templates and peer.toml, which says what it claims per
     factor. A claim that fails and a refusal of what is not claimed get different verdicts.
     A kernel (linux-6.1) negotiates nothing: it is the peer of `ipsec-conformance data-plane`.
+    A tool (ike-scan) is a client that probes and holds no SAs: it has no column in the matrix.
 
     \b
     Examples:
@@ -32,9 +38,10 @@ def peers(name: str | None, *, as_json: bool) -> None:
       ipsec-conformance peers linux-6.1
       ipsec-conformance peers --json
     """
-    known: dict[str, Manifest | KernelManifest] = {
+    known: dict[str, Known] = {
         **load_manifests(peers_root()),
         **load_kernels(peers_root()),
+        **load_tools(peers_root()),
     }
     chosen = [_find(known, name)] if name else list(known.values())
     if as_json:
@@ -46,26 +53,26 @@ def peers(name: str | None, *, as_json: bool) -> None:
         _show_all(chosen)
 
 
-def _find(known: dict[str, Manifest | KernelManifest], name: str) -> Manifest | KernelManifest:
+def _find(known: dict[str, Known], name: str) -> Known:
     if name not in known:
         raise unknown("peer", name, known)
     return known[name]
 
 
-def _show_all(manifests: list[Manifest | KernelManifest]) -> None:
+def _show_all(manifests: list[Known]) -> None:
     table = Table("peer", "version", "roles", "what it is", box=None, header_style="bold")
     for manifest in manifests:
-        roles = ("data plane",) if isinstance(manifest, KernelManifest) else manifest.roles
+        roles = manifest.roles if isinstance(manifest, Manifest) else WITHOUT_ROLES[type(manifest)]
         table.add_row(manifest.name, manifest.version, ", ".join(roles), manifest.description)
     Console(highlight=False).print(table)
 
 
-def _show_one(manifest: Manifest | KernelManifest) -> None:
+def _show_one(manifest: Known) -> None:
     console = Console(highlight=False)
     console.print(f"[bold]{manifest.name}[/]  {manifest.description}\n")
     if isinstance(manifest, KernelManifest):
         _show_kernel(console, manifest)
-    else:
+    elif isinstance(manifest, Manifest):
         _show_peer(console, manifest)
 
 

@@ -11,6 +11,7 @@ from conformance.drivers.base import Connection, Driver, DriverError, Host
 from conformance.drivers.libreswan import LibreswanDriver
 from conformance.drivers.reference import ReferenceDriver
 from conformance.drivers.strongswan import StrongswanDriver
+from conformance.drivers.vpnc import VpncDriver
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -19,6 +20,7 @@ KINDS: dict[str, type[Driver]] = {
     "reference": ReferenceDriver,
     "strongswan": StrongswanDriver,
     "libreswan": LibreswanDriver,
+    "vpnc": VpncDriver,
 }
 """The ``kind`` of a manifest -> its driver."""
 

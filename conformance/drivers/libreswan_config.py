@@ -16,7 +16,7 @@ from conformance.drivers.libreswan_names import (
 from conformance.drivers.methods import USER
 
 if TYPE_CHECKING:
-    from conformance.drivers.base import Connection
+    from conformance.drivers.base import Connection, Host
 
 
 def template_values(connection: Connection) -> dict[str, object]:
@@ -28,6 +28,7 @@ def template_values(connection: Connection) -> dict[str, object]:
         "role": connection.role,
         "local": connection.local,
         "remote": connection.remote,
+        "identities": [_identity(host) for host in (connection.local, connection.remote)],
         "subnets": [connection.selector(host) for host in (connection.local, connection.remote)],
         "tunnel": connection.tunnel,
         "mode": levels["mode"],
@@ -58,6 +59,11 @@ def refusal(peer: str, connection: Connection) -> str | None:
     levels = connection.combination.items()
     asked = (WITHOUT_WORDS.get(level) or ABORTING.get((peer, *level)) for level in levels)
     return next((why for why in asked if why), None)
+
+
+def _identity(host: Host) -> str:
+    """As ipsec.conf writes it: ``@[...]`` is an ID_KEY_ID."""
+    return f"@[{host.key_id}]" if host.key_id is not None else host.identity
 
 
 def _phase_2(connection: Connection) -> str:

@@ -10,7 +10,7 @@ from conformance.drivers.methods import PASSWORD, USER
 
 if TYPE_CHECKING:
     from conformance.crypto.issuing import Credentials
-    from conformance.drivers.base import Connection
+    from conformance.drivers.base import Connection, Host
 
 OVERLAP = 1
 """Seconds for which a pair of SAs and its successor stand side by side."""
@@ -21,13 +21,13 @@ FRAGMENT = 552
 def configuration(connection: Connection) -> dict[str, Any]:
     """The fields of the command ``configure``."""
     levels = connection.combination
-    own, peer = connection.credentials, connection.remote.identity
+    own = connection.credentials
     return {
         "name": connection.name,
         "local": connection.local.address,
         "inner": connection.local.inner_address,
         "remote": connection.remote.address,
-        "remote_id": f"ipv{ip_address(peer).version}:{peer}",
+        "remote_id": _identity(connection.remote),
         "psk": connection.psk,
         "exchange": levels["exchange"],
         "credentials": own and _certified(own, connection.crl),
@@ -54,6 +54,12 @@ def configuration(connection: Connection) -> dict[str, Any]:
         "retransmit": {"timeout": 1.0, "factor": 1.8, "tries": 3},
         **_features(connection),
     }
+
+
+def _identity(host: Host) -> str:
+    if host.key_id is not None:
+        return f"key-id:{host.key_id.encode().hex()}"
+    return f"ipv{ip_address(host.identity).version}:{host.identity}"
 
 
 def _features(connection: Connection) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from conformance.drivers.base import yes_or_no
 from conformance.drivers.methods import PASSWORD, USER
 
 if TYPE_CHECKING:
-    from conformance.drivers.base import Connection
+    from conformance.drivers.base import Connection, Host
 
 DPD_DELAY, DPD_TIMEOUT = 1, 10
 """Seconds, where dead peer detection is wanted."""
@@ -101,10 +101,15 @@ def address_pool(connection: Connection) -> dict[str, Any] | None:
     return {"addrs": connection.initiator.inner_address}
 
 
+def _identity(host: Host) -> str:
+    """As swanctl writes it: ``@#`` begins an ID_KEY_ID in hex."""
+    return f"@#{host.key_id.encode().hex()}" if host.key_id is not None else host.identity
+
+
 def shared_secrets(connection: Connection) -> list[dict[str, Any]]:
     """What ``load_shared`` takes: the pre-shared key, and the password of XAUTH."""
     ends = connection.local, connection.remote
-    owners = sorted({address for host in ends for address in (host.address, host.identity)})
+    owners = sorted({name for host in ends for name in (host.address, _identity(host))})
     secrets = [("IKE", connection.name, connection.psk, owners)]
     if connection.method.user:
         secrets.append(("XAUTH", f"{connection.name}-xauth", PASSWORD, [USER]))
@@ -143,7 +148,7 @@ def _rounds(connection: Connection) -> dict[str, Any]:
         "remote": {**proofs[method.proof(other)], **trusted, **strict},
         "remote-xauth": {"auth": "xauth"} if connection.asks_user else {},
     }
-    for side, identity in (("local", local.identity), ("remote", remote.identity)):
+    for side, identity in (("local", _identity(local)), ("remote", _identity(remote))):
         first = side if rounds[side] else f"{side}-xauth"
         rounds[first]["id"] = identity
     return {name: section for name, section in rounds.items() if section}

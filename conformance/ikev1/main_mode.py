@@ -42,11 +42,13 @@ class MainMode(Phase1):
 
 def answer_sa(exchange: MainMode, message: Message) -> Step:
     """Responder: choose a transform and a cookie."""
+    exchange.note_requests(message)
     return Step((exchange.choose(message),))
 
 
 def send_key_exchange(exchange: MainMode, message: Message) -> Step:
     """Initiator: check the choice, send KE and Ni."""
+    exchange.note_requests(message)
     exchange.check_choice(message)
     return Step(exchange.method.write_keys(exchange))
 

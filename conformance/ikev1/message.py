@@ -162,8 +162,11 @@ class Message:
 def parse_header(data: bytes) -> Header:
     """The header of a datagram, its length and version checked; raises DecodeError."""
     header = Header.parse(Reader(data))
-    if header.version >> 4 != VERSION_1_0 >> 4:
-        raise DecodeError(f"major version {header.version >> 4}", NotifyType.INVALID_MAJOR_VERSION)
+    major, minor = divmod(header.version, 16)
+    if major != VERSION_1_0 >> 4:
+        raise DecodeError(f"major version {major}", NotifyType.INVALID_MAJOR_VERSION)
+    if header.version > VERSION_1_0:
+        raise DecodeError(f"minor version {minor}", NotifyType.INVALID_MINOR_VERSION)
     if header.length != len(data):
         raise DecodeError(
             f"length field says {header.length}, datagram has {len(data)} octets",

@@ -13,7 +13,7 @@ from conformance.crypto.prf import digest
 from conformance.ikev1 import certificates
 from conformance.ikev1.events import Role
 from conformance.ikev1.key_exchange import peer_nonce
-from conformance.ikev1.payloads import CertificateRequest, Nonce
+from conformance.ikev1.payloads import Nonce
 from conformance.ikev1.phase_1 import Phase1
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ class NonceFirst(Phase1):
             self.nonce_r = peer_nonce(message)
         else:
             self.nonce_i = peer_nonce(message)
-        asked = message.all(CertificateRequest)
-        self.requests = tuple((one.encoding, one.data) for one in asked)
+        self.note_requests(message)
 
     def certificate_requests(self) -> tuple[Payload, ...]:
         """A CERTREQ for every authority that we trust, where we could need a certificate."""

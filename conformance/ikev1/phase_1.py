@@ -19,6 +19,7 @@ from conformance.ikev1.isakmp_sa import IsakmpSa
 from conformance.ikev1.key_exchange import shared_secret
 from conformance.ikev1.message import COOKIE_SIZE, CipherState, Message, write_body
 from conformance.ikev1.payloads import (
+    CertificateRequest,
     Identification,
     KeyExchange,
     Nonce,
@@ -114,6 +115,11 @@ class Phase1(Exchange):
         """Read the same of the peer; raises PeerError."""
         if self.capabilities is not None:
             self.capabilities.take(self, message)
+
+    def note_requests(self, message: Message) -> None:
+        """Remember what certificates the peer asks for, in whichever message (RFC 2408 3.10)."""
+        asked = message.all(CertificateRequest)
+        self.requests += tuple((one.encoding, one.data) for one in asked)
 
     @property
     def peer_identity_name(self) -> str:

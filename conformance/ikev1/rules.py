@@ -36,14 +36,13 @@ _KE, _ID, _NONCE = (P.KE, P.NONCE), (P.ID, P.HASH), (P.NONCE,)
 _ID_SIG, _KE_ID_SIG = (P.ID, P.SIG), (P.KE, P.NONCE, P.ID, P.SIG)
 _SIG = (P.SIG,)
 _KE_ID, _KE_ID_HASH = (P.KE, P.NONCE, P.ID), (P.KE, P.NONCE, P.ID, P.HASH)
-_SA_MAY = (P.VID, P.N)
+_SA_MAY = (P.VID, P.N, P.CR, P.CERT)
 _KE_MAY = (P.VID, P.N, P.CR, P.CERT, P.NAT_D, P.NAT_D_LATE_DRAFT)
 _ID_MAY = (P.VID, P.N, P.CR, P.CERT, P.D)
 _PROOF_MAY = (*_ID_MAY, P.NAT_D, P.NAT_D_LATE_DRAFT)
 _ENC_MAY = (*_KE_MAY, P.HASH)
 _ID_NI, _KE_HASH, _KE_SIG = (P.ID, P.NONCE), (P.KE, P.HASH), (P.KE, P.SIG)
-_SA_ASK = (*_SA_MAY, P.CR)
-_EITHER_MAY = (*_SA_ASK, P.CERT, P.HASH, P.SIG)
+_EITHER_MAY = (*_SA_MAY, P.HASH, P.SIG)
 _QM_MAY = (
     *(P.SA,) * (MOST_SAS - 1),
     *(P.KE, P.ID, P.ID, P.N, P.VID, P.NAT_OA, P.NAT_OA_LATE_DRAFT),
@@ -163,8 +162,8 @@ BASE = (
     #                         <--   HDR, KE, HASH_R
     #
     #  role  auth   state        flag    first required  optional  handler           next
-    Rule(_R, None,  _SA_NEXT,    _CLEAR, _SA,  _ID_NI,   _SA_ASK,  base.answer_sa,    _PROOF_NEXT),
-    Rule(_I, None,  _SA_NEXT,    _CLEAR, _SA,  _ID_NI,   _SA_ASK,  base.send_proof,   _PROOF_NEXT),
+    Rule(_R, None,  _SA_NEXT,    _CLEAR, _SA,  _ID_NI,   _SA_MAY,  base.answer_sa,    _PROOF_NEXT),
+    Rule(_I, None,  _SA_NEXT,    _CLEAR, _SA,  _ID_NI,   _SA_MAY,  base.send_proof,   _PROOF_NEXT),
     Rule(_R, "psk", _PROOF_NEXT, _CLEAR, (),   _KE_HASH, _KE_MAY,  base.answer_proof, _DONE),
     Rule(_I, "psk", _PROOF_NEXT, _CLEAR, (),   _KE_HASH, _KE_MAY,  base.finish,       _DONE),
     #
@@ -183,7 +182,7 @@ AUTHENTICATION_ONLY = (
     #  HDR, IDii, HASH_I      -->
     #
     #  role  auth   state        flag    first required  optional     handler     next
-    Rule(_R, None,  _SA_NEXT,    _CLEAR, _SA,  _NONCE,   _SA_ASK,     ao.answer,  _PROOF_NEXT),
+    Rule(_R, None,  _SA_NEXT,    _CLEAR, _SA,  _NONCE,   _SA_MAY,     ao.answer,  _PROOF_NEXT),
     Rule(_I, None,  _SA_NEXT,    _CLEAR, _SA,  _ID_NI,   _EITHER_MAY, ao.confirm, _DONE),
     Rule(_R, "psk", _PROOF_NEXT, _CLEAR, (),   _ID,      _ID_MAY,     ao.finish,  _DONE),
     #

@@ -51,7 +51,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     name: str
     """The folder's name, e.g. ``libreswan-4.10``."""
-    kind: Literal["reference", "strongswan", "libreswan"]
+    kind: Literal["reference", "strongswan", "libreswan", "vpnc"]
     """Which driver drives it."""
     version: str
     """The version of the implementation."""
@@ -65,6 +65,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """For every factor, the levels the peer says it can do."""
     exceptions: tuple[Exclusion, ...] = ()
     """Combinations of claimed levels that it does not do all the same."""
+    identity: Literal["address", "key-id"] = "address"
+    """What it proves in phase 1 with a shared key: its address, or a name (RFC 2407 4.6.2.11)."""
     settings: tuple[Setting, ...] = ()
     """What the lab sets in the daemon's configuration besides the connection."""
 

@@ -49,7 +49,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every cell of a run: all pairings of one list of combinations."""
+    """Every cell of a run: its pairings, and what of one list of combinations each is asked for."""
 
     seed: int
     """What the covering array and the cells' randomness derive from."""
@@ -74,21 +74,26 @@ def make_plan(
     limit: int | None = None,
     wide: bool = False,
 ) -> Plan:
-    """Plan all ordered pairings of ``peers`` (default: all), or just ``pairings``.
+    """Plan all ordered pairings of ``peers`` (default: all) whose roles they take.
 
-    ``restrictions`` narrows factors to some of their levels, ``wide`` takes the rare levels in,
-    ``limit`` keeps the first rows.
+    ``pairings`` are just these instead. ``restrictions`` narrows factors to some of their levels,
+    ``wide`` takes the rare levels in, ``limit`` keeps the first rows.
     UserError for an unknown peer, a limit below one, a strength other than 2 or 3, or levels of
     which no combination can stand.
     """
     _check_numbers(strength, limit)
     columns = tuple(_pairings(manifests, peers, pairings))
-    space = Space(all_levels(wide=wide) | dict(restrictions or {}), CONSTRAINTS)
+    fixed = dict(restrictions or {})
+    space = Space(all_levels(wide=wide) | fixed, CONSTRAINTS)
     if space.is_empty:
         raise _nothing_left(space)
-    common = [_common_space(space, manifests[a], manifests[b]) for a, b in columns]
-    rows = tuple(_rows(space, common, strength, seed)[:limit])
-    cells = tuple(make_cell(manifests, pair, row) for row in rows for pair in columns)
+    common = {(a, b): _common_space(space, fixed, manifests[a], manifests[b]) for a, b in columns}
+    usual = all_levels() | fixed
+    asked = {pair: _asked(space, usual, part) for pair, part in common.items()}
+    rows = tuple(_rows(_parts(common.values(), asked.values()), strength, seed)[:limit])
+    cells = tuple(
+        make_cell(manifests, pair, row) for row in rows for pair in columns if row in asked[pair]
+    )
     return Plan(seed=seed, strength=strength, pairings=columns, combinations=rows, cells=cells)
 
 
@@ -146,41 +151,76 @@ def _pairings(
     pairings: Sequence[tuple[str, str]] | None,
 ) -> Iterable[tuple[str, str]]:
     names = list(manifests) if peers is None else list(peers)
-    wanted: list[tuple[str, str]] = (
-        [(a, b) for a in names for b in names] if pairings is None else list(pairings)
-    )
+    wanted = [(a, b) for a in names for b in names] if pairings is None else list(pairings)
     for name in [name for pair in wanted for name in pair]:
         find_manifest(manifests, name)
-    return dict.fromkeys(wanted)
-
-
-def _common_space(space: Space, first: Manifest, second: Manifest) -> Space:
-    """What of ``space`` both peers claim; a factor without a common level makes it empty."""
-    levels = {
-        name: tuple(
-            level for level in names if level in first.claims[name] and level in second.claims[name]
+    able = [(a, b) for a, b in wanted if _takes_roles(manifests, a, b)]
+    if pairings is None and not able:
+        raise UserError(
+            f"none of {', '.join(names)} can begin what another of them answers",
+            "Name peers of both roles; `ipsec-conformance peers` lists them.",
         )
-        for name, names in space.levels.items()
-    }
+    return dict.fromkeys(able if pairings is None else wanted)
+
+
+def _takes_roles(manifests: Mapping[str, Manifest], initiator: str, responder: str) -> bool:
+    return "initiator" in manifests[initiator].roles and "responder" in manifests[responder].roles
+
+
+def _common_space(
+    space: Space, fixed: Mapping[str, tuple[str, ...]], first: Manifest, second: Manifest
+) -> Space:
+    """What of ``space`` both peers claim; a factor without a common level makes it empty.
+
+    Where they share none of a factor's usual levels, and nobody has ``fixed`` it, their rare ones
+    stand in: a client that always authenticates its user is planned so.
+    """
+    levels = {}
+    for name, names in space.levels.items():
+        both = [one for one in find_factor(name).known if _claim(one, name, first, second)]
+        usual = tuple(level for level in names if level in both)
+        levels[name] = usual or (() if name in fixed else tuple(both))
     exceptions = (*first.exceptions_as("initiator"), *second.exceptions_as("responder"))
     return Space(levels, (*space.exclusions, *exceptions))
 
 
-def _rows(space: Space, common: Iterable[Space], strength: int, seed: int) -> list[Combination]:
-    """The rows that cover what each pairing claims, then the rest of ``space``.
+def _claim(level: str, name: str, *manifests: Manifest) -> bool:
+    return all(level in manifest.claims[name] for manifest in manifests)
+
+
+def _asked(space: Space, usual: Mapping[str, tuple[str, ...]], common: Space) -> Space:
+    """What a pairing is asked for: the whole, which shows how it refuses what it does not claim.
+
+    Peers that share none of a factor's usual levels would refuse that row by row: they are asked
+    for what both claim alone.
+    """
+    meets = all(set(levels) & set(usual[name]) for name, levels in common.levels.items())
+    return space if meets or not common.size else common
+
+
+def _parts(common: Iterable[Space], asked: Iterable[Space]) -> list[Space]:
+    """What the rows have to cover, in order: what each pairing claims, then the whole."""
+    claimed = sorted((part for part in common if part.size), key=lambda part: part.size)
+    beyond = [part for part in asked if part not in claimed]
+    return [*claimed, *beyond[:1]]
+
+
+def _rows(parts: Sequence[Space], strength: int, seed: int) -> list[Combination]:
+    """The rows that cover one part after the other, the plain one of the last part first.
 
     An array over the whole space alone would not do: a row that a peer refuses for one level
     covers none of the other levels in it, so each pairing gets a complete array of its own claims.
     """
-    plain = plain_combination(space.levels)
-    rows = [plain] if plain in space else []
-    for part in [*sorted(common, key=lambda part: part.size), space]:
-        if part.size and missing_tuples(rows, part, strength):
+    last = parts[-1]
+    plain = plain_combination(last.levels)
+    rows = [plain] if plain in last else []
+    for part in parts:
+        if missing_tuples(rows, part, strength):
             known = [row for row in rows if row in part]
             made = covering_array(part, strength, seed, known)
             rows += made[len(known) :]
             _check_complete(rows, part, strength)
-    return _topped_up(rows, space, seed)
+    return _topped_up(rows, last, seed)
 
 
 def _nothing_left(space: Space) -> UserError:

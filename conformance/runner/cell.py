@@ -159,7 +159,12 @@ class CellRun:
         self._timeout, self._translator = settings.timeout, settings.translator
         self._capture = capture
         name, family = f"c{self.seed:08x}", cell.combination["family"]
-        hosts = {stand.number: host_of(stand.number, slot, family) for stand in stands}
+        hosts = {
+            stand.number: replace(
+                host_of(stand.number, slot, family), key_id=name if stand.named else None
+            )
+            for stand in stands
+        }
         first, second = (hosts[stand.number].address for stand in stands)
         self.ends = tuple(
             End(

@@ -111,6 +111,7 @@ def station(manifests: Mapping[str, Manifest], peer: str, side: str) -> Station:
         kind=manifests[peer].kind,
         container=containers.container_name(peer, side),
         number=addresses.number(peer, side),
+        named=manifests[peer].identity == "key-id",
     )
 
 

@@ -22,6 +22,8 @@ class Station(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The container's name."""
     number: int
     """Its own in the lab's address plan."""
+    named: bool = False
+    """Whether it proves a name that is the cell's own in place of its address."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

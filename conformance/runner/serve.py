@@ -95,7 +95,7 @@ class Bench:
     def _open(self, station: Station) -> Stand:
         container = self._client.containers.get(station.container)
         driver = open_driver(station.kind, station.peer, container)
-        return Stand(driver, station.number)
+        return Stand(driver, station.number, named=station.named)
 
     def run(self) -> Iterator[Event]:
         """Run all cells, as many together as have addresses, and tell of each."""

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 class Stand:
     """A peer that several workers use at once; it is started again where it has died or hangs."""
 
-    def __init__(self, driver: Driver, number: int) -> None:
+    def __init__(self, driver: Driver, number: int, *, named: bool = False) -> None:
         self.peer = driver.peer
         self.number = number
         """The container's own in the lab's address plan."""
+        self.named = named
+        """Whether the peer proves the cell's name in place of its address."""
         self.version = driver.version()
         """What the running peer reported."""
         self.share = 0.0

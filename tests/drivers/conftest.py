@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -12,6 +13,8 @@ from conformance.drivers.methods import METHODS
 from conformance.matrix.factors import all_levels, plain_combination
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conformance.drivers.base import Role
 
 ALICE = Host("10.77.0.14", "10.78.14.1", "10.78.14.0/24")
@@ -44,6 +47,13 @@ def connection(role: Role = "initiator", /, **levels: str) -> Connection:
     )
 
 
+def with_name(connection: Connection) -> Connection:
+    """The same, of an initiator that proves the name ``group`` in place of its address."""
+    if connection.role == "initiator":
+        return replace(connection, local=replace(connection.local, key_id="group"))
+    return replace(connection, remote=replace(connection.remote, key_id="group"))
+
+
 def _credentials(host: Host) -> Credentials:
     return Credentials(
         name=f"end-{host.address}",
@@ -58,3 +68,9 @@ def _credentials(host: Host) -> Credentials:
 def make_connection() -> MakeConnection:
     """The maker of connections."""
     return connection
+
+
+@pytest.fixture
+def named() -> Callable[[Connection], Connection]:
+    """Gives a connection's initiator a name."""
+    return with_name

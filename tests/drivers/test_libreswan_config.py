@@ -17,6 +17,8 @@ from conformance.matrix.manifest import load_manifests
 from conformance.resources import peer_folders, peers_root
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import MakeConnection
     from docker.models.containers import Container
 
@@ -202,6 +204,16 @@ def test_each_version_is_told_in_its_own_words(
 
 
 @pytest.mark.parametrize("peer", PEERS)
+@pytest.mark.parametrize("role", ROLES)
+def test_an_initiator_with_a_name_is_known_by_it(
+    make_connection: MakeConnection, named: Callable[[Connection], Connection], role: Role
+) -> None:
+    """``@[...]`` is an ID_KEY_ID."""
+    side = "leftid" if role == "initiator" else "rightid"
+    plain = options(make_connection(role))
+    assert options(named(make_connection(role))) == plain | {side: "@[group]"}
+
+
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("factor", FACTORS, ids=lambda factor: factor.name)
 def test_every_level_that_it_claims_is_rendered_without_a_secret(

@@ -26,7 +26,7 @@ from conformance.peer.requests import Configure, read_request
 if TYPE_CHECKING:
     from conftest import MakeConnection
 
-    from conformance.drivers.base import Role
+    from conformance.drivers.base import Connection, Role
 
 ALICE, BOB = "10.77.0.14", "10.77.0.11"
 ROLES: tuple[Role, ...] = ("initiator", "responder")
@@ -141,6 +141,13 @@ def test_behind_a_nat_the_responder_talks_to_the_translator_about_the_host(
 ) -> None:
     fields, _ = configured("responder", nat="initiator")
     assert (fields["remote"], fields["remote_id"]) == ("10.77.0.254", "ipv4:10.77.0.14")
+
+
+def test_an_initiator_with_a_name_is_known_by_it(
+    make_connection: MakeConnection, named: Callable[[Connection], Connection]
+) -> None:
+    fields = configuration(named(make_connection("responder", exchange="aggressive")))
+    assert fields["remote_id"] == f"key-id:{b'group'.hex()}"
 
 
 @pytest.mark.parametrize("auth", CERTIFIED)

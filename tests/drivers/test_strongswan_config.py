@@ -18,6 +18,8 @@ from conformance.drivers.strongswan_config import (
 from conformance.matrix.factors import COMBINED, FACTORS, find_factor
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import MakeConnection
 
     from conformance.drivers.base import Connection, Role
@@ -220,6 +222,18 @@ def test_behind_a_nat_the_secret_is_found_by_address_and_by_identity(
     """Charon looks a secret up by the address it sees before it knows the identity."""
     (secret,) = shared_secrets(make_connection("responder", nat="initiator"))
     assert secret["owners"] == sorted([ALICE, BOB, NAT])
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_an_initiator_with_a_name_is_known_by_it(
+    make_connection: MakeConnection, named: Callable[[Connection], Connection], role: Role
+) -> None:
+    """``@#`` and hex is an ID_KEY_ID; the secret is found by it."""
+    connection = named(make_connection(role, exchange="aggressive"))
+    side, other = ("local", "remote") if role == "initiator" else ("remote", "local")
+    section = connection_section(connection)
+    assert (section[side]["id"], section[other]["id"]) == ("@#67726f7570", BOB)
+    assert shared_secrets(connection)[0]["owners"] == sorted([ALICE, BOB, "@#67726f7570"])
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from conformance.ikev1.events import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-_FREE = {1: {17}, 2: {17, 44, 52, 54, 55}, 3: {17}}
+_FREE = {1: set[int](), 2: {44, 52, 54, 55}, 3: set[int]()}
 """By message, the octets that no hash covers and nobody looks at."""
 AGGRESSIVE = {"exchange": "aggressive"}
 I, R = "initiator", "responder"  # noqa: E741 - the roles' letters in the RFC
@@ -203,8 +203,8 @@ def test_each_lost_message_is_made_good(make_pair: Callable[..., Any], lost: int
 def changed_copies(target: int, data: bytes) -> Iterable[bytes]:
     """Every truncation (with a length field that fits) and every octet with one bit flipped.
 
-    Not authenticated and of no consequence are the minor version, and in the answer the numbers
-    of proposal and transform and RESERVED2: HASH_R covers the offer, not the answer (RFC 2409 5).
+    Not authenticated and of no consequence are, in the answer, the numbers of proposal and
+    transform and RESERVED2: HASH_R covers the offer, not the answer (RFC 2409 5).
     """
     for size in range(len(data)):
         yield data[:24] + size.to_bytes(4) + data[28:size] if size >= 28 else data[:size]

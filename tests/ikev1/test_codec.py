@@ -316,6 +316,24 @@ def test_broken_messages(flags: int, body: str, reason: str) -> None:
         parse_message(parse_header(data), data)
 
 
+@pytest.mark.parametrize(
+    ("version", "notify"),
+    [
+        (0x00, NotifyType.INVALID_MAJOR_VERSION),
+        (0x11, NotifyType.INVALID_MINOR_VERSION),
+        (0x1F, NotifyType.INVALID_MINOR_VERSION),
+        (0x20, NotifyType.INVALID_MAJOR_VERSION),
+    ],
+)
+def test_other_versions_than_1_0(version: int, notify: NotifyType) -> None:
+    """RFC 2408 3.1: no packet with a larger minor version should be accepted either."""
+    data, _ = write_datagram(HEADER, b"")
+    assert parse_header(data).version == 0x10
+    with pytest.raises(DecodeError) as caught:
+        parse_header(data[:17] + bytes([version]) + data[18:])
+    assert caught.value.notify is notify
+
+
 @pytest.mark.parametrize("size", [0, 1, 15, 17])
 def test_half_blocks(size: int) -> None:
     with pytest.raises(DecodeError, match="whole blocks") as caught:

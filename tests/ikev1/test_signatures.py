@@ -35,7 +35,12 @@ from conformance.ikev1.events import (
     MessageSent,
     NotifyReceived,
 )
-from conformance.ikev1.message import parse_header, parse_message
+from conformance.ikev1.message import (
+    parse_header,
+    parse_message,
+    write_chain,
+    write_datagram,
+)
 from conformance.ikev1.methods import METHOD_ROWS
 from conformance.ikev1.payloads import CertificatePayload, CertificateRequest
 
@@ -168,6 +173,46 @@ def test_certificates_on_request(make_pair: Callable[..., Any], *, asked: bool) 
     assert_stands(pair)
     lines = [line for event in pair.of_initiator(MessageSent) for line in event.payloads]
     assert bool([line for line in lines if line.startswith("CERT")]) is asked
+
+
+ASKED = CertificateRequest(CertificateEncoding.X509_SIGNATURE, b"")
+EARLY = CertificatePayload(CertificateEncoding.X509_SIGNATURE, b"any octets")
+
+
+def with_payload(data: bytes, payload: Any) -> bytes:
+    """A message in the clear with a payload behind its own."""
+    message, _ = parse_message(parse_header(data), data)
+    return write_datagram(message.header, write_chain([*message.payloads, payload]))[0]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_certificate_may_come_before_it_is_needed(
+    make_pair: Callable[..., Any], number: int
+) -> None:
+    """It "MUST be accepted at any point during an exchange" (RFC 2408 3.9)."""
+    pair = signed_pair(make_pair)
+    pair.handshake(lambda index, data: [with_payload(data, EARLY) if index == number else data])
+    assert_stands(pair)
+
+
+@pytest.mark.parametrize(("number", "asker", "asked"), [(1, I, R), (2, R, I)])
+def test_a_request_counts_in_the_first_messages_too(
+    make_pair: Callable[..., Any], number: int, asker: str, asked: str
+) -> None:
+    """It "MUST be accepted at any point during the exchange", and is answered (RFC 2408 3.10)."""
+    peer = PrivateKey.load(MADE["rsa-sig"][asked]["key"].encode()).public
+    changes = {asker: {"peer_key": peer}, asked: {"send": "requested"}}
+    for changed in (False, True):
+        pair = signed_pair(make_pair, **changes)
+        pair.handshake(
+            lambda index, data, changed=changed: [
+                with_payload(data, ASKED) if changed and index == number else data
+            ]
+        )
+        assert_stands(pair)
+        events = pair.of_initiator if asked == I else pair.of_responder
+        lines = [line for event in events(MessageSent) for line in event.payloads]
+        assert bool([line for line in lines if line.startswith("CERT")]) is changed
 
 
 @pytest.mark.parametrize("auth", METHODS)
@@ -627,7 +672,7 @@ def changed_copies(data: bytes) -> Iterable[bytes]:
     """Truncations with a length field that fits, and octets with one bit flipped: a sample."""
     for size in range(28, len(data), 13):
         yield data[:24] + size.to_bytes(4) + data[28:size]
-    for index in (i for i in range(0, len(data), 5) if i not in {17, 44, 52, 54, 55}):
+    for index in (i for i in range(0, len(data), 5) if i not in {44, 52, 54, 55}):
         yield data[:index] + bytes([data[index] ^ 1]) + data[index + 1 :]
 
 

@@ -30,6 +30,7 @@ def test_the_peers_come_with_the_reference_first() -> None:
         for kind, versions in (
             ("libreswan", ("4.3", "4.10", "5.2")),
             ("strongswan", ("5.9.1", "5.9.8", "6.0.1")),
+            ("vpnc", ("0.5.3",)),
         )
         for version in versions
     }

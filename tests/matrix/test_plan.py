@@ -1,4 +1,4 @@
-"""Plans: nine pairings, one list of combinations, and what of it is not declared."""
+"""Plans: every pairing whose roles are taken, one list of combinations, what is not declared."""
 
 from __future__ import annotations
 
@@ -18,21 +18,71 @@ from conformance.matrix import (
     parse_restrictions,
     repeat_command,
 )
+from conformance.matrix.constraints import CONSTRAINTS
 from conformance.matrix.covering import Space, missing_tuples
-from conformance.matrix.factors import all_levels
+from conformance.matrix.factors import all_levels, find_factor
 
 MANIFESTS = load_manifests(Path(__file__).parents[2] / "peers")
 PLAN = make_plan(MANIFESTS)
+CLIENT = "vpnc-0.5.3"
+"""It only begins, and does none of the usual levels of ``auth`` and ``mode_config``."""
+BOTH_ROLES = [name for name in MANIFESTS if name != CLIENT]
 
 
-def test_the_default_plan_is_every_pairing_of_one_list_of_rows() -> None:
-    assert len(PLAN.pairings) == len(MANIFESTS) ** 2
-    assert 25 <= len(PLAN.combinations) <= 35
-    assert len(PLAN.cells) == len(PLAN.pairings) * len(PLAN.combinations)
-    for pairing in PLAN.pairings:
-        rows = [cell.combination for cell in PLAN.cells if cell.pairing == pairing]
-        assert rows == list(PLAN.combinations)
+def rows_of(plan: Plan, pairing: tuple[str, str]) -> list[dict[str, str]]:
+    return [cell.combination for cell in plan.cells if cell.pairing == pairing]
+
+
+def test_the_default_plan_is_every_pairing_whose_roles_are_taken() -> None:
+    """Peers of both roles share one list of rows; a client has the rows that it can do."""
+    assert set(PLAN.pairings) == {(a, b) for a in MANIFESTS for b in BOTH_ROLES}
     assert len({cell.id for cell in PLAN.cells}) == len(PLAN.cells)
+    shared = rows_of(PLAN, ("reference", "reference"))
+    assert 25 <= len(shared) <= 35
+    for pairing in PLAN.pairings:
+        rows = rows_of(PLAN, pairing)
+        assert [row for row in PLAN.combinations if row in rows] == rows
+        assert not [row for row in rows if row in shared] if CLIENT in pairing else rows == shared
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("responder", BOTH_ROLES)
+def test_a_client_without_usual_levels_is_planned_with_its_rare_ones(
+    responder: str, *, wide: bool
+) -> None:
+    """Without any option the plan covers what both claim, and nothing else."""
+    plan = make_plan(MANIFESTS, pairings=[(CLIENT, responder)], wide=wide)
+    claims = [MANIFESTS[name].claims for name in (CLIENT, responder)]
+    usual = all_levels(wide=wide)
+    both = {
+        name: [
+            one for one in find_factor(name).known if all(one in levels[name] for levels in claims)
+        ]
+        for name in usual
+    }
+    levels = {
+        name: tuple(one for one in known if one in usual[name]) or tuple(known)
+        for name, known in both.items()
+    }
+    exceptions = (*MANIFESTS[CLIENT].exceptions, *MANIFESTS[responder].exceptions_as("responder"))
+    assert levels["auth"][0] == "xauth-init-psk"
+    assert levels["mode_config"] == ("pull",)
+    assert missing_tuples(plan.combinations, Space(levels, (*CONSTRAINTS, *exceptions)), 2) == []
+    assert not any(cell.undeclared for cell in plan.cells)
+
+
+def test_a_client_is_asked_for_more_where_the_levels_are_named() -> None:
+    """Then its refusals are what is wanted."""
+    restrictions = parse_restrictions(["auth=psk", "exchange=main"])
+    plan = make_plan(MANIFESTS, pairings=[(CLIENT, "reference")], restrictions=restrictions)
+    assert plan.cells
+    assert all(f"{CLIENT}: auth=psk" in cell.undeclared for cell in plan.cells)
+
+
+def test_a_role_that_is_not_taken_is_planned_where_it_is_named() -> None:
+    plan = make_plan(MANIFESTS, pairings=[("reference", CLIENT)])
+    assert plan.cells
+    assert all(f"{CLIENT}: role=responder" in cell.undeclared for cell in plan.cells)
 
 
 def test_the_first_row_is_the_plain_one() -> None:
@@ -48,7 +98,7 @@ def test_all_levels_meet_in_the_rows(strength: int) -> None:
     assert missing_tuples(rows, Space(all_levels()), strength) == []
 
 
-@pytest.mark.parametrize("peer", MANIFESTS)
+@pytest.mark.parametrize("peer", BOTH_ROLES)
 def test_all_that_a_peer_claims_meets_in_rows_that_it_claims(peer: str) -> None:
     """A row refused for one level covers none of its others, so refused rows do not count here."""
     manifest = MANIFESTS[peer]
@@ -145,6 +195,7 @@ def test_a_bad_pairing_is_told(text: str) -> None:
     ("arguments", "message"),
     [
         ({"peers": ["refrence"]}, "unknown peer 'refrence'"),
+        ({"peers": [CLIENT]}, "none of vpnc-0.5.3 can begin what another of them answers"),
         ({"pairings": [("reference", "linux")]}, "unknown peer 'linux'"),
         ({"limit": 0}, "a limit of 0 leaves no combination"),
         ({"strength": 4}, "strength 4 is not offered"),

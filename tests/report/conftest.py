@@ -191,4 +191,6 @@ def make_run(root: Path, plan: Plan, *, leave_out: int = 0) -> Run:
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Nine pairings, all rows of the default plan, four cells not run."""
-    return make_run(tmp_path_factory.mktemp("results"), make_plan(MANIFESTS), leave_out=4)
+    return make_run(
+        tmp_path_factory.mktemp("results"), make_plan(MANIFESTS, peers=list(ADDRESSES)), leave_out=4
+    )

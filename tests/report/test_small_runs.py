@@ -31,3 +31,14 @@ def test_one_pairing_of_one_combination_shows_every_factor(tmp_path: Path) -> No
     text = write_report(Run.create(tmp_path, plan, {})).read_text("utf-8")
     assert "main · psk · 3des · md5 · modp1536" in text
     assert "not planned" in text
+
+
+def test_a_combination_is_blank_where_a_pairing_is_not_asked_for_it(tmp_path: Path) -> None:
+    """A client without the usual levels has rows of its own, and no cell in the others."""
+    pairings = [("reference", "reference"), ("vpnc-0.5.3", "reference")]
+    plan = make_plan(MANIFESTS, pairings=pairings)
+    run = Run.create(tmp_path, plan, {})
+    blank = sum(entry is None for _, entries in View.of(run).rows for entry in entries)
+    assert blank == 2 * len(plan.combinations) - len(plan.cells) > 0
+    text = write_report(run).read_text("utf-8")
+    assert text.count('<td aria-label="not planned"></td>') == blank

@@ -10,7 +10,7 @@ from conformance.ikev1 import certificates, diagnose, keys
 from conformance.ikev1.authentication.base import Method, hash_name_of
 from conformance.ikev1.constants import NotifyType
 from conformance.ikev1.errors import Divergence, LocalError, PeerError
-from conformance.ikev1.payloads import CertificatePayload, CertificateRequest, Signature
+from conformance.ikev1.payloads import CertificatePayload, Signature
 
 if TYPE_CHECKING:
     from conformance.crypto.asymmetric import PrivateKey, PublicKey
@@ -60,8 +60,7 @@ class SignatureMethod(Method):
     def read_keys(self, phase_1: Phase1, message: Message) -> None:
         """The peer's KE and nonce, and what it wants to see."""
         Method.read_keys(self, phase_1, message)
-        asked = message.all(CertificateRequest)
-        phase_1.requests = tuple((one.encoding, one.data) for one in asked)
+        phase_1.note_requests(message)
 
     def write_proof(self, phase_1: Phase1) -> tuple[Payload, ...]:
         """Our certificates and SIG_I or SIG_R."""
