@@ -21,6 +21,7 @@ NAME = "ipsec-conformance"
 """What messages call it, however it was started."""
 COMMANDS = {
     "data-plane": "data_plane",
+    "dut": "dut",
     "lab": "lab",
     "matrix": "matrix",
     "peer": "peer",
