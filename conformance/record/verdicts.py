@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from conformance.record.agreement import established, first_disagreement, sa_holders
+from conformance.record.agreement import established, first_disagreement, readable, sa_holders
 from conformance.record.notifies import ERRORS, REFUSALS, notify_name
 from conformance.record.records import Judgement, Observation, Verdict
 
@@ -115,9 +115,9 @@ def _diverged(seen: Observation) -> Finding | None:
 
 def _one_sided(seen: Observation) -> Finding | None:
     holders = sa_holders(seen)
-    if len(holders) != 1:
+    others = [end for end in readable(seen) if end not in holders]
+    if not holders or not others:
         return None
-    others = [end for end in (seen.initiator, seen.responder) if end not in holders]
     failure = f": {others[0].failure}" if others[0].failure else ""
     holder = f"{holders[0].role} {holders[0].peer}"
     return Finding({"holder": holder, "other": f"{others[0].role} {others[0].peer}{failure}"})
@@ -198,6 +198,14 @@ def _not_deleted(seen: Observation) -> Finding | None:
 
 def _delete_unseen(seen: Observation) -> Finding | None:
     return None if seen.delete_seen else Finding()
+
+
+def _works_by_wire(seen: Observation) -> Finding | None:
+    ends = (seen.initiator, seen.responder)
+    unread = [end for end in ends if end not in readable(seen)]
+    if not unread:
+        return None
+    return Finding({"holder": readable(seen)[0].peer, "device": unread[0].peer})
 
 
 def _works_undeclared(seen: Observation) -> Finding | None:
@@ -326,6 +334,14 @@ RULES: tuple[Rule, ...] = (
         Verdict.PASS,
         _works_undeclared,
         "works although not declared ({claims})",
+    ),
+    Rule(
+        "works-by-wire",
+        Verdict.PASS,
+        _works_by_wire,
+        "by the wire: {holder} holds the SAs asked for, under their keys {device} was asked and "
+        "answered, a Delete was sent; what {device} itself holds cannot be read",
+        "RFC 2409 5.5",
     ),
     Rule(
         "works",

@@ -211,15 +211,18 @@ class View:
         return [(name, [b for a, b in self.run.plan.pairings if a == name]) for name in initiators]
 
     @cached_property
-    def rows(self) -> list[tuple[Combination, list[Entry]]]:
-        """The combinations, each with its cells in the order of the columns."""
+    def rows(self) -> list[tuple[Combination, list[Entry | None]]]:
+        """The combinations, each with its cells in the order of the columns; None is not planned.
+
+        A device out there cannot be made to begin with everything that it answers.
+        """
         found = {
             (entry.cell.pairing, combination_id(entry.cell.combination)): entry
             for entry in self.entries
         }
         pairs = [(initiator, name) for initiator, names in self.columns for name in names]
         return [
-            (row, [found[pair, combination_id(row)] for pair in pairs])
+            (row, [found.get((pair, combination_id(row))) for pair in pairs])
             for row in self.run.plan.combinations
         ]
 
