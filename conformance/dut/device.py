@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -18,6 +17,8 @@ from conformance.peer.fields import Fields, read_fields
 from conformance.peer.identities import read_identity
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conformance.matrix.constraints import Role
 
 REFERENCE = "reference"
@@ -58,10 +59,10 @@ class Secrets(Fields, frozen=True, kw_only=True):
 class Papers(Fields, frozen=True, kw_only=True):
     """Files of one signature method, beside ``dut.toml``: PEM, certificates also DER."""
 
-    authority: Path
-    certificate: Path
+    authority: str
+    certificate: str
     """Ours."""
-    private_key: Path
+    private_key: str
     """Ours, not encrypted."""
 
 

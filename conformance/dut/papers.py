@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from base64 import encodebytes
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance.crypto.issuing import Authority, Credentials
@@ -15,6 +14,7 @@ from conformance.peer.setup import der_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from conformance.dut.device import Device, End
 
@@ -45,11 +45,10 @@ def issue(device: Device) -> tuple[dict[str, Papers], dict[str, bytes]]:
 
 
 def _papers(method: str) -> Papers:
-    folder = Path(FOLDER)
     return Papers(
-        authority=folder / "authority.crt",
-        certificate=folder / f"here-{method}.crt",
-        private_key=folder / f"here-{method}.key",
+        authority=f"{FOLDER}/authority.crt",
+        certificate=f"{FOLDER}/here-{method}.crt",
+        private_key=f"{FOLDER}/here-{method}.key",
     )
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PROBE = 3.5
 """Seconds for an ICMP message from the device or a router; unanswered ARP takes three."""
 LOOPBACK = "lo"
+_WITH_ETHERNET_HEADER = {1, 772}
+"""ARPHRD_ETHER and ARPHRD_LOOPBACK of Linux."""
 _PROC = Path("/proc")
 _UNREACHABLE = {
     errno.ECONNREFUSED: "it answers that nothing listens there",
@@ -121,6 +123,19 @@ def interface_to(device: IPv4Address, routes: str | None = None) -> str:
     if not found:
         raise UserError(f"there is no route to {device}", "Give the interface with --interface.")
     return max(found, key=lambda row: (int(row[7], 16).bit_count(), -int(row[6])))[0]
+
+
+def check_interface(name: str, folder: Path = Path("/sys/class/net")) -> None:
+    """UserError where there is no such interface, or its packets have no Ethernet header."""
+    try:
+        kind = int((folder / name / "type").read_text())
+    except OSError as error:
+        raise UserError(f"there is no interface {name!r}", "`ip link` lists them.") from error
+    if kind not in _WITH_ETHERNET_HEADER:
+        raise UserError(
+            f"interface {name} is no Ethernet: its packets cannot be captured",
+            "Reach the device over Ethernet, or over a bridge or veth.",
+        )
 
 
 def _covers(row: list[str], device: IPv4Address) -> bool:

@@ -96,7 +96,11 @@ class Pull:
         seconds = f"within {self._trigger.timeout:g} s"
         screen.print(f"{seconds}: {self._trigger.instruction}  ({self._cell})", soft_wrap=True)
 
-    def _last_words(self) -> str:
+    @property
+    def output(self) -> str:
+        """What the command has written so far."""
         self._output.seek(0)
-        text = self._output.read().decode(errors="replace").strip()
-        return text[-LAST_WORDS:] or "it said nothing"
+        return self._output.read().decode(errors="replace")
+
+    def _last_words(self) -> str:
+        return self.output.strip()[-LAST_WORDS:] or "it said nothing"
