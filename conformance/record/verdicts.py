@@ -88,6 +88,16 @@ def _undeclared_and_refused(seen: Observation) -> Finding | None:
     return _about_undeclared(seen, said[0]) if said else None
 
 
+def _not_offered(seen: Observation) -> Finding | None:
+    """A device began with what its own configuration offers, and we took only the combination."""
+    found = None if established(seen) else _first_notify(seen, REFUSALS)
+    device = seen.initiator
+    if device in readable(seen) or not found or found[1] != seen.responder.peer:
+        return None
+    said = seen.responder.failure or found[0]
+    return Finding({"device": device.peer, "said": said}, device.peer)
+
+
 def _declared_and_refused(seen: Observation) -> Finding | None:
     found = None if seen.undeclared or established(seen) else _first_notify(seen, REFUSALS)
     return found and Finding({"notify": found[0], "peer": found[1]}, found[1])
@@ -250,6 +260,13 @@ RULES: tuple[Rule, ...] = (
         Verdict.UNSUPPORTED,
         _undeclared_and_refused,
         "not claimed ({claims}) and refused: {said}",
+    ),
+    Rule(
+        "not-offered",
+        Verdict.FAIL,
+        _not_offered,
+        "{device} began, but did not offer what the combination asks for: {said}",
+        "RFC 2408 4.2",
     ),
     Rule(
         "declared-refused",

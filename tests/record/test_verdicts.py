@@ -68,6 +68,11 @@ def by_wire(seen: Observation) -> Observation:
     return at(seen, "responder", observed="wire", ike=None, child=None, process=0)
 
 
+def begun_elsewhere(seen: Observation) -> Observation:
+    """The initiator is a device out there."""
+    return at(seen, "initiator", observed="wire", ike=None, child=None, process=0)
+
+
 Case: TypeAlias = "tuple[str, Callable[[Observation], Observation], Verdict, str, str | None]"
 
 HASH_R = Divergence(
@@ -101,6 +106,14 @@ CASES: list[Case] = [
     ("undeclared-refused",
      lambda o: at(bare(o, undeclared=(CLAIM,)), "initiator", notifies=("NO_PROPOSAL_CHOSEN",)),
      Verdict.UNSUPPORTED, "NO-PROPOSAL-CHOSEN", None),
+    ("not-offered", lambda o: begun_elsewhere(bare(o, **refused())), Verdict.FAIL,
+     "strongswan-5.9.8 began, but did not offer what the combination asks for: NO-PROPOSAL-CHOSEN",
+     STRONGSWAN),
+    ("not-offered",
+     lambda o: at(begun_elsewhere(bare(o, **refused())), "responder", failure="hash differs"),
+     Verdict.FAIL, "asks for: hash differs", STRONGSWAN),
+    ("declared-refused", lambda o: begun_elsewhere(bare(o, **refused(source="10.77.0.14"))),
+     Verdict.FAIL, "strongswan-5.9.8 answered", STRONGSWAN),
     ("declared-refused", lambda o: bare(o, **refused()), Verdict.FAIL,
      "libreswan-4.10 answered NO-PROPOSAL-CHOSEN to what it claims", LIBRESWAN),
     ("declared-refused", lambda o: bare(o, **refused(source="10.77.0.14")), Verdict.FAIL,
