@@ -7,7 +7,6 @@ import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.drivers.base import Attempt, Connection, DriverError, Host
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from conformance.record.wireshark import EspKey, IkeKey
     from conformance.runner.capture import Capture, Packet
     from conformance.runner.dissect import WireMessage
+    from conformance.runner.stand import Stand
 
 PINGS = 2
 """Echo requests that must be answered."""
@@ -63,8 +63,8 @@ class Setting(NamedTuple):
     file: Path
     """Its ``dut.toml``."""
     reference: LocalReference
-    version: str
-    """The reference's."""
+    stand: Stand
+    """The same, as cells know a peer."""
     capture: Capture
     credentials: Mapping[str, Credentials]
     """Ours, by signature method."""
@@ -105,7 +105,7 @@ class DeviceCell:
         self.seed = zlib.crc32(f"{setting.seed}/{cell.id}".encode())
         role, other = ROLES if cell.initiator == REFERENCE else ROLES[::-1]
         connection = self._connection(role)
-        self._us = End(role, setting.reference, connection, setting.version)
+        self._us = End(role, setting.stand, connection)
         mirrored = replace(connection, role=other, local=connection.remote, remote=connection.local)
         self._device = DeviceEnd(other, mirrored)
         self._split: dict[str, float] = {}
@@ -113,6 +113,7 @@ class DeviceCell:
         self._esp_keys: dict[EspKey, None] = {}
         self._sent = self._answered = 0
         self._deleted: bool | None = None
+        self._alive: bool | None = None
         self._error: str | None = None
         self._unproven: tuple[str, ...] = ()
 
@@ -147,12 +148,15 @@ class DeviceCell:
     def run(self) -> tuple[Record, dict[str, bytes]]:
         """Run the cell; whatever breaks on the suite's side is in the record, never raised."""
         started, clock = datetime.now(UTC), time.monotonic()
-        self._setting.capture.clear()
+        setting = self._setting
+        setting.capture.clear()
+        self._us.begin(setting.reference)
         try:
             self._go()
         except DriverError as error:
             self._error = str(error)
         levels = self.cell.combination
+        self._alive = setting.reference.alive()
         packets = self._packets()
         whole = list(joined(packets))
         messages = dissect(whole, levels["cipher"], levels["hash"], self._ike_keys)
@@ -186,20 +190,19 @@ class DeviceCell:
             self._split[name] = round(time.monotonic() - clock, 3)
 
     def _go(self) -> None:
-        driver, connection = self._us.driver, self._us.connection
-        self._us.begin()
+        driver, connection = self._us.peer, self._us.connection
         with self._step("configure"):
-            driver.configure(connection)
+            driver.configure([connection])
         try:
             with self._step("negotiate"):
                 self._us.attempt = self._initiate() if self._begins else self._await_device()
             self._use()
         finally:
             with self._step("cleanup"):
-                driver.remove(connection)
+                driver.remove([connection])
 
     def _initiate(self) -> Attempt:
-        return self._us.driver.initiate(self._us.connection, self._setting.timeout)
+        return self._us.peer.initiate(self._us.connection, self._setting.timeout)
 
     def _await_device(self) -> Attempt:
         """Make the device begin and wait; what its trigger says for itself is kept."""
@@ -230,14 +233,14 @@ class DeviceCell:
                 self._ping()
                 self._observe()
         with self._step("teardown"):
-            self._us.driver.terminate(self._us.connection, SETTLE)
+            self._us.peer.terminate(self._us.connection, SETTLE)
             if stands:
-                self._deleted = self._us.driver.await_gone(self._us.connection, SETTLE)
+                self._deleted = self._us.peer.await_gone(self._us.connection, SETTLE)
 
     def _ping(self) -> None:
         time.sleep(READY)
         for _ in range(ROUNDS):
-            sent, answered = self._us.driver.ping(self._us.connection, PINGS, PING_TIMEOUT)
+            sent, answered = self._us.peer.ping(self._us.connection, PINGS, PING_TIMEOUT)
             self._sent, self._answered = self._sent + sent, self._answered + answered
             if answered == sent:
                 return
@@ -249,9 +252,8 @@ class DeviceCell:
 
     def _packets(self) -> list[Packet]:
         time.sleep(DRAIN)
-        subnets = [end.connection.local.inner_subnet for end in self._ends]
-        networks = [*self._addresses, *subnets]
-        return self._setting.capture.among(IPv4Network(network) for network in networks)
+        inside = [end.connection.local.inner_address for end in self._ends]
+        return self._setting.capture.among([*self._addresses, *inside])
 
     def _observation(self, packets: list[Packet], messages: list[WireMessage]) -> Observation:
         ours, theirs = self._us.connection.local.address, self._us.connection.remote.address
@@ -269,7 +271,7 @@ class DeviceCell:
             timed_out=attempt.timed_out,
             deleted=self._deleted,
             delete_seen=deletes_seen(messages),
-            alive=None if self._error else self._us.process == self._us.driver.process() != 0,
+            alive=self._alive,
             divergence=Divergence(**attempt.divergence) if attempt.divergence else None,
             unproven=self._unproven,
             error=self._error,

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, Self
 
+from conformance.drivers.base import DriverError
 from conformance.drivers.reference import START, ReferenceDriver
 from conformance.drivers.reference_config import configuration
 from conformance.dut.device import REFERENCE
@@ -13,6 +14,7 @@ from conformance.errors import UserError
 from conformance.peer.client import ControlClient, ControlError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from conformance.drivers.base import Connection
@@ -27,7 +29,7 @@ class LocalReference(ReferenceDriver):
 
     def __init__(self, device: Device, folder: Path) -> None:
         self.peer = self.name = REFERENCE
-        self.restarts = 0
+        self.process = 0
         self._device = device
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
@@ -45,15 +47,40 @@ class LocalReference(ReferenceDriver):
         return self._folder / f"{self.name}.log"
 
     @property
+    def _errors(self) -> Path:
+        return self._folder / "errors"
+
+    @property
     def socket(self) -> Path:
         """The peer's control socket."""
         return self._folder / f"{self.name}.sock"
 
     def open(self) -> None:
         """Start the process and connect to it; UserError with its own words where it ends."""
+        self._start()
+        self.process = self._running()
+        try:
+            self.connect()
+        except DriverError as error:
+            self._end()
+            said = self._errors.read_text(errors="replace").strip() or str(error)
+            raise UserError(f"the reference peer did not start: {said}") from error
+
+    def connect(self) -> None:
+        """Connect to the control socket, once the process has made it."""
+        try:
+            self._client = ControlClient(self.socket, patience=START)
+        except ControlError as error:
+            raise DriverError(f"{self.name}: {error}") from error
+
+    def restart(self) -> None:
+        """End the process and start another."""
+        self.close()
+        self.open()
+
+    def _start(self) -> None:
         here = self._device.here
-        errors = self._folder / "errors"
-        with errors.open("wb") as file:
+        with self._errors.open("wb") as file:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "conformance", "peer", "serve", "--name", self.name),
@@ -64,12 +91,6 @@ class LocalReference(ReferenceDriver):
                 stdout=subprocess.DEVNULL,
                 stderr=file,
             )
-        try:
-            self._client = ControlClient(self.socket, patience=START)
-        except ControlError as error:
-            self._end()
-            said = errors.read_text(errors="replace").strip() or str(error)
-            raise UserError(f"the reference peer did not start: {said}") from error
 
     def close(self) -> None:
         """Disconnect and end the process."""
@@ -86,19 +107,21 @@ class LocalReference(ReferenceDriver):
             self._process.kill()
             self._process.wait()
 
-    def process(self) -> int:
-        """The process's id; 0 where it has ended."""
+    def _running(self) -> int:
         return self._process.pid if self._process and self._process.poll() is None else 0
 
-    def configure(self, connection: Connection) -> None:
-        """Make the endpoint, with the identities and the user that the device's file names."""
+    def configure(self, connections: Sequence[Connection]) -> Mapping[str, str]:
+        """Make the endpoints, with the identities and the user that the device's file names."""
+        for connection in connections:
+            self._call("configure", **self._configuration(connection))
+        return {}
+
+    def _configuration(self, connection: Connection) -> dict[str, Any]:
         told = configuration(connection) | {
             "local_id": self._device.here.proven,
             "remote_id": self._device.device.proven,
         }
-        if told.get("xauth"):
-            told["xauth"] = self._user(connection)
-        self._call("configure", **told)
+        return told | {"xauth": self._user(connection)} if told.get("xauth") else told
 
     def _user(self, connection: Connection) -> dict[str, Any]:
         secrets = self._device.secrets

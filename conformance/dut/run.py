@@ -23,6 +23,7 @@ from conformance.matrix.manifest import load_manifests
 from conformance.matrix.plan import Plan, make_plan
 from conformance.resources import peers_root
 from conformance.runner.capture import Capture
+from conformance.runner.stand import Stand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,13 +104,13 @@ class Bench:
         with self._stack as stack:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="ipsec-conformance-")))
             reference = stack.enter_context(LocalReference(device, folder))
-            capture = Capture(interface, own=True)
+            capture = Capture(interface)
             stack.callback(capture.close)
             self._setting = Setting(
                 device=device,
                 file=self._file,
                 reference=reference,
-                version=reference.version(),
+                stand=Stand(reference, 0),
                 capture=capture,
                 credentials=credentials,
                 seed=self._seed,
@@ -137,6 +138,6 @@ class Bench:
 
     def run(self, cell: Cell) -> tuple[Record, dict[str, bytes]]:
         """Run one cell; a reference peer that has died is started again first."""
-        if not self._setting.reference.process():
-            self._setting.reference.open()
+        if not self._setting.reference.alive():
+            self._setting.reference.restart()
         return DeviceCell(cell, self._setting).run()
