@@ -29,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "lab": {"matrix"},
     "drivers": {"crypto", "linux", "record", "peer", "lab", "matrix"},
     "runner": {"drivers", "lab", "crypto", "ikev1", "ipsec", "linux", "record", "matrix", "peer"},
+    "dut": {"crypto", "drivers", "ikev1", "matrix", "peer", "record", "runner"},
 }
 ROOMS = [room for room in ALLOWED if (PACKAGE / room).exists()]
 

@@ -21,6 +21,7 @@ NAME = "ipsec-conformance"
 """What messages call it, however it was started."""
 COMMANDS = {
     "data-plane": "data_plane",
+    "dut": "dut",
     "lab": "lab",
     "matrix": "matrix",
     "peer": "peer",
@@ -67,6 +68,7 @@ def cli() -> None:
       ipsec-conformance data-plane      every transform of ESP and AH against a Linux kernel
       ipsec-conformance lab down        take the lab down again
       ipsec-conformance peer --help     the reference peer against a device of your own
+      ipsec-conformance dut --help      the matrix against a device of your own
 
     Exit status: 0 done, 1 a cell was inconclusive or broke on our side, 2 bad input or
     something missing (one message says what and how to mend it), 130 interrupted.

@@ -141,7 +141,7 @@ def matrix(
     """
     manifests = load_manifests(peers_root())
     sweep(results)
-    run = _newest_unfinished(results) if resume else None
+    run = newest_unfinished(results) if resume else None
     plan = (
         run.plan
         if run
@@ -157,16 +157,17 @@ def matrix(
         )
     )
     if plan_only:
-        _show_plan(plan, as_json=as_json)
+        show_plan(plan, as_json=as_json)
         return 0
     with ExitStack() as stack:
         lab = _lab(stack, engine, kernel, plan, keep=keep_lab)
         run = run or Run.create(results, plan, lab.describe())
         _run(lab, manifests, run, as_json=as_json, at_once=at_once)
-    return _publish(run)
+    return publish(run)
 
 
-def _newest_unfinished(results: Path) -> Run:
+def newest_unfinished(results: Path) -> Run:
+    """The newest run that was cut short; UserError where there is none."""
     for folder in reversed(run_folders(results)):
         run = Run.open(folder)
         if not run.is_finished():
@@ -177,7 +178,8 @@ def _newest_unfinished(results: Path) -> Run:
     )
 
 
-def _show_plan(plan: Plan, *, as_json: bool) -> None:
+def show_plan(plan: Plan, *, as_json: bool) -> None:
+    """Write every cell, and how many there are."""
     if as_json:
         for cell in plan.cells:
             click.echo(msgspec.json.encode(cell))
@@ -235,7 +237,7 @@ def _run(
         raise
 
 
-def _publish(run: Run) -> int:
+def publish(run: Run) -> int:
     """Write the pages and say what came out."""
     page = write_report(run)
     records = run.records()

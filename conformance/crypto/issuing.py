@@ -95,11 +95,11 @@ class Authority:
         self._above = tuple(above)
 
     @staticmethod
-    def create(now: datetime) -> bytes:
+    def create(now: datetime, validity: tuple[timedelta, timedelta] = _AROUND_NOW) -> bytes:
         """A fresh authority, key and certificate, as PKCS#12 under ``PASSWORD``."""
         key = _rsa()
         name = _authority_name("CA")
-        builder = _builder(name, name, (key.public_key(), key.public_key()), now, _AROUND_NOW)
+        builder = _builder(name, name, (key.public_key(), key.public_key()), now, validity)
         certificate = _as_authority(builder, _BELOW_A_NEW_ONE).sign(key, hashes.SHA256())
         return _bundle(b"CA", key, certificate, ())
 

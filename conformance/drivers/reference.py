@@ -49,8 +49,13 @@ class ReferenceDriver(Driver):
     def outcome(self, connection: Connection, log: str) -> Attempt:
         """How the responder sees it now, with what diverged; waiting is the initiator's part."""
         del log
-        attempt = _attempt(self._call("await_established", name=connection.name, timeout=0.0))
+        attempt = self.await_outcome(connection, 0.0)
         return replace(attempt, timed_out=False, failure=None) if attempt.timed_out else attempt
+
+    def await_outcome(self, connection: Connection, timeout: float) -> Attempt:
+        """How a negotiation that the other end began has ended, once it has or time is out."""
+        told = self._call("await_established", name=connection.name, timeout=timeout)
+        return _attempt(told)
 
     def sas(self, connection: Connection, log: str) -> Held:
         """The SAs as the peer holds them, and every key since the connection was configured."""

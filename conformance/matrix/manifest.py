@@ -51,7 +51,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     name: str
     """The folder's name, e.g. ``libreswan-4.10``."""
-    kind: Literal["reference", "strongswan", "libreswan", "vpnc"]
+    kind: Literal["reference", "strongswan", "libreswan", "vpnc", "dut"]
     """Which driver drives it."""
     version: str
     """The version of the implementation."""

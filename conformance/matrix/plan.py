@@ -129,13 +129,18 @@ def parse_pairing(text: str) -> tuple[str, str]:
 
 def repeat_command(cell: Cell, seed: int) -> str:
     """The command that runs this one cell again."""
-    factors = " ".join(
-        f"--factor {factor.name}={cell.combination[factor.name]}"
+    pairing = f"{cell.initiator},{cell.responder}"
+    factors = factor_options(cell.combination)
+    return f"ipsec-conformance matrix --pairing {pairing} {factors} --seed {seed}"
+
+
+def factor_options(combination: Combination) -> str:
+    """The options that restrict a plan to this one combination."""
+    return " ".join(
+        f"--factor {factor.name}={combination[factor.name]}"
         for factor in FACTORS
         if len(factor.known) > 1
     )
-    pairing = f"{cell.initiator},{cell.responder}"
-    return f"ipsec-conformance matrix --pairing {pairing} {factors} --seed {seed}"
 
 
 def _check_numbers(strength: int, limit: int | None) -> None:

@@ -64,7 +64,7 @@ def read_fields(kind: type[FieldsT], given: Mapping[str, Any]) -> FieldsT:
 
 def _read_text(kind: type[Any], value: object) -> object:
     if kind not in _TEXTS or not isinstance(value, str):
-        raise NotImplementedError(f"{kind.__name__} from {type(value).__name__}")
+        raise TypeError(f"expected {kind.__name__} as text, got {type(value).__name__}")
     return _TEXTS[kind](value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import ip_network
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,14 +49,20 @@ _CROSSED = (
 )
 
 
+def readable(seen: Observation) -> list[EndState]:
+    """The ends whose own SAs could be looked at: both, but for a device out there."""
+    return [end for end in (seen.initiator, seen.responder) if end.observed == "sas"]
+
+
 def established(seen: Observation) -> bool:
-    """Whether both ends hold an ISAKMP SA and IPsec SAs."""
-    return all(end.ike and end.child for end in (seen.initiator, seen.responder))
+    """Whether every end that can be looked at holds an ISAKMP SA and IPsec SAs."""
+    ends = readable(seen)
+    return bool(ends) and all(end.ike and end.child for end in ends)
 
 
 def sa_holders(seen: Observation) -> list[EndState]:
-    """The ends that hold IPsec SAs."""
-    return [end for end in (seen.initiator, seen.responder) if end.child]
+    """The ends that hold IPsec SAs, as far as that is known."""
+    return [end for end in readable(seen) if end.child]
 
 
 def first_disagreement(seen: Observation) -> Disagreement | None:
@@ -64,9 +71,11 @@ def first_disagreement(seen: Observation) -> Disagreement | None:
 
 
 def _compared(seen: Observation) -> Iterator[Disagreement]:
-    for end in (seen.initiator, seen.responder):
+    ends = readable(seen)
+    for end in ends:
         yield from _as_asked(seen.combination, end)
-    yield from _with_each_other(seen.initiator, seen.responder)
+    for one, other in pairwise(ends):
+        yield from _with_each_other(one, other)
 
 
 def _as_asked(combination: dict[str, str], end: EndState) -> Iterator[Disagreement]:

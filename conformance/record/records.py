@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -79,6 +79,10 @@ class ChildSa(_Fact, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Packets sent on ``spi_out``; None where the peer does not count."""
 
 
+Observed = Literal["sas", "wire"]
+"""An end's own SAs were looked at, or, of a device out there, only what it sent and took."""
+
+
 class EndState(_Fact, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one end said of itself once the negotiation had ended or its time was up."""
 
@@ -88,8 +92,10 @@ class EndState(_Fact, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``initiator`` or ``responder``."""
     address: str | None = None
     """Its outer address, so that a notify on the wire can be laid at its door."""
+    observed: Observed = "sas"
+    """What its state is known by."""
     process: int
-    """The daemon's process id."""
+    """The daemon's process id; 0 where it cannot be seen."""
     version: str
     """The version that the running daemon told."""
     ike: IkeSa | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from conformance.record.agreement import established, first_disagreement, sa_holders
+from conformance.record.agreement import established, first_disagreement, readable, sa_holders
 from conformance.record.notifies import ERRORS, REFUSALS, notify_name
 from conformance.record.records import Judgement, Observation, Verdict
 
@@ -88,6 +88,16 @@ def _undeclared_and_refused(seen: Observation) -> Finding | None:
     return _about_undeclared(seen, said[0]) if said else None
 
 
+def _not_offered(seen: Observation) -> Finding | None:
+    """A device began with what its own configuration offers, and we took only the combination."""
+    found = None if established(seen) else _first_notify(seen, REFUSALS)
+    device = seen.initiator
+    if device in readable(seen) or not found or found[1] != seen.responder.peer:
+        return None
+    said = seen.responder.failure or found[0]
+    return Finding({"device": device.peer, "said": said}, device.peer)
+
+
 def _declared_and_refused(seen: Observation) -> Finding | None:
     found = None if seen.undeclared or established(seen) else _first_notify(seen, REFUSALS)
     return found and Finding({"notify": found[0], "peer": found[1]}, found[1])
@@ -115,9 +125,9 @@ def _diverged(seen: Observation) -> Finding | None:
 
 def _one_sided(seen: Observation) -> Finding | None:
     holders = sa_holders(seen)
-    if len(holders) != 1:
+    others = [end for end in readable(seen) if end not in holders]
+    if not holders or not others:
         return None
-    others = [end for end in (seen.initiator, seen.responder) if end not in holders]
     failure = f": {others[0].failure}" if others[0].failure else ""
     holder = f"{holders[0].role} {holders[0].peer}"
     return Finding({"holder": holder, "other": f"{others[0].role} {others[0].peer}{failure}"})
@@ -200,6 +210,14 @@ def _delete_unseen(seen: Observation) -> Finding | None:
     return None if seen.delete_seen else Finding()
 
 
+def _works_by_wire(seen: Observation) -> Finding | None:
+    ends = (seen.initiator, seen.responder)
+    unread = [end for end in ends if end not in readable(seen)]
+    if not unread:
+        return None
+    return Finding({"holder": readable(seen)[0].peer, "device": unread[0].peer})
+
+
 def _works_undeclared(seen: Observation) -> Finding | None:
     return _about_undeclared(seen, "") if seen.undeclared else None
 
@@ -242,6 +260,13 @@ RULES: tuple[Rule, ...] = (
         Verdict.UNSUPPORTED,
         _undeclared_and_refused,
         "not claimed ({claims}) and refused: {said}",
+    ),
+    Rule(
+        "not-offered",
+        Verdict.FAIL,
+        _not_offered,
+        "{device} began, but did not offer what the combination asks for: {said}",
+        "RFC 2408 4.2",
     ),
     Rule(
         "declared-refused",
@@ -326,6 +351,14 @@ RULES: tuple[Rule, ...] = (
         Verdict.PASS,
         _works_undeclared,
         "works although not declared ({claims})",
+    ),
+    Rule(
+        "works-by-wire",
+        Verdict.PASS,
+        _works_by_wire,
+        "by the wire: {holder} holds the SAs asked for, under their keys {device} was asked and "
+        "answered, a Delete was sent; what {device} itself holds cannot be read",
+        "RFC 2409 5.5",
     ),
     Rule(
         "works",

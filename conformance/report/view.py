@@ -212,7 +212,10 @@ class View:
 
     @cached_property
     def rows(self) -> list[tuple[Combination, list[Entry | None]]]:
-        """The combinations, each with its cells in the order of the columns; None: not planned."""
+        """The combinations, each with its cells in the order of the columns; None is not planned.
+
+        A device out there cannot be made to begin with everything that it answers.
+        """
         found = {
             (entry.cell.pairing, combination_id(entry.cell.combination)): entry
             for entry in self.entries

@@ -25,10 +25,12 @@ ADDRESSES = {
     0x86DD: (slice(22, 38), slice(38, 54)),
 }
 """EtherType -> where source and destination stand in the frame."""
+PACKET_OUTGOING = 4
 SOL_PACKET, PACKET_ADD_MEMBERSHIP, PACKET_MR_PROMISC = 263, 1, 1
 BUFFER = 8 << 20
 """Octets of the socket's receive buffer; a cell's packets are a few kilobytes."""
 SNAP = 65535
+LOOPBACK = "lo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class Capture:
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
         self._socket.bind((interface, ETH_P_ALL))
+        # What this host sends to itself is seen as it leaves and once more as it arrives.
+        self._skipped = PACKET_OUTGOING if interface == LOOPBACK else None
         # A bridge passes up what it forwards between its ports only while it is promiscuous.
         index = socket.if_nametoindex(interface)
         request = struct.pack("IHH8s", index, PACKET_MR_PROMISC, 0, b"")
@@ -78,8 +82,10 @@ class Capture:
     def _collect(self) -> None:
         while not self._closing:
             try:
-                frame = self._socket.recv(SNAP)
+                frame, place = self._socket.recvfrom(SNAP)
             except TimeoutError:
+                continue
+            if place[2] == self._skipped:
                 continue
             if int.from_bytes(frame[12:14], "big") in ADDRESSES:
                 self._sent[packed_ends(frame)[0]].append(Packet(time.time(), frame))

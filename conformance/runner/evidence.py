@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from conformance.record import wireshark
 from conformance.record.transcript import ladder
@@ -13,14 +13,25 @@ from conformance.runner.wire import rungs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from conformance.drivers.base import Connection, Role
     from conformance.matrix.plan import Cell
     from conformance.record.wireshark import EspKey, IkeKey
     from conformance.runner.capture import Packet
-    from conformance.runner.cell import End
     from conformance.runner.dissect import WireMessage
 
 CAPTURE = "capture.pcapng"
 TRANSCRIPT = "transcript.txt"
+
+
+class EvidentEnd(Protocol):
+    """What the evidence needs to know of an end."""
+
+    role: Role
+    connection: Connection
+
+    @property
+    def log(self) -> str:
+        """What it wrote during the cell."""
 
 
 class CellEvidence:
@@ -29,7 +40,7 @@ class CellEvidence:
     def __init__(
         self,
         cell: Cell,
-        ends: Sequence[End],
+        ends: Sequence[EvidentEnd],
         packets: Sequence[Packet],
         messages: Sequence[WireMessage],
         keys: tuple[Iterable[IkeKey], Iterable[EspKey]],

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from conformance.drivers import Connection
+    from conformance.drivers.base import Role
     from conformance.ipsec.sad import SecurityAssociation
     from conformance.record.wireshark import EspKey
     from conformance.runner.capture import Packet
 
 PROTOCOLS = {"ah": Protocol.AH, "esp": Protocol.ESP, "ipcomp": Protocol.IPCOMP}
-PASSING = {"forward": IcmpType.ECHO, "backward": IcmpType.ECHO_REPLY}
-"""The initiator asks, the responder answers."""
+WAYS: dict[Role, str] = {"initiator": "forward", "responder": "backward"}
+"""Who sends -> which way that is."""
 
 
 def read_traffic(
@@ -30,25 +31,35 @@ def read_traffic(
     addresses: tuple[str, str],
     keys: Iterable[EspKey],
     pings: tuple[int, int],
+    *,
+    asks: Role = "initiator",
+    in_use: bool = False,
 ) -> Traffic:
     """Count the cell's packets; ``connection`` is the initiator's view of it.
 
-    ``addresses`` are initiator and responder on the wire, ``pings`` those sent and answered.
+    ``addresses`` are initiator and responder on the wire, ``pings`` those sent and answered, and
+    ``asks`` is the end that pings.
 
     A packet counts as decrypted where its ICV holds and it carries the echo message that
-    belongs there, between the addresses of the SA's selectors.
+    belongs there, between the addresses of the SA's selectors. Of a device ``in_use`` other
+    packets may pass, too: those that open are not counted at all.
     """
     sas = [_reader(key) for key in keys]
     seen = [inspected for packet in packets if (inspected := inspect(sas, packet.ip))]
-    ends = dict(zip(PASSING, addresses, strict=True))
+    ends = dict(zip(WAYS.values(), addresses, strict=True))
     by_way = {
         way: [packet for packet in seen if str(packet.outer.source) == end]
         for way, end in ends.items()
     }
     opened = {
-        way: [packet for packet in inspected if _is_expected(packet, way, connection)]
+        way: [packet for packet in inspected if _is_expected(packet, way, asks, connection)]
         for way, inspected in by_way.items()
     }
+    if in_use:
+        by_way = {
+            way: [one for one in inspected if one.inner is None or one in opened[way]]
+            for way, inspected in by_way.items()
+        }
     clear = sum(_is_clear(packet, connection) for packet in packets)
     closed = next((packet for packet in seen if packet.inner is None), None)
     why = f"; SPI {closed.spi:#010x}: {closed.reason} {closed.detail}" if closed else ""
@@ -79,7 +90,7 @@ def _reader(key: EspKey) -> SecurityAssociation:
     )
 
 
-def _is_expected(packet: Inspection, way: str, connection: Connection) -> bool:
+def _is_expected(packet: Inspection, way: str, asks: Role, connection: Connection) -> bool:
     if packet.inner is None:
         return False
     echo = echo_of(packet.inner)
@@ -89,7 +100,8 @@ def _is_expected(packet: Inspection, way: str, connection: Connection) -> bool:
     ]
     expected = ends if way == "forward" else ends[::-1]
     found = [str(packet.inner.source), str(packet.inner.destination)]
-    return echo is not None and echo.type is PASSING[way] and found == expected
+    due = IcmpType.ECHO if way == WAYS[asks] else IcmpType.ECHO_REPLY
+    return echo is not None and echo.type is due and found == expected
 
 
 def _is_clear(packet: Packet, connection: Connection) -> bool:

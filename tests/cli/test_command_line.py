@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 GROUPS = {
     "lab": ("up", "down", "status", "doctor", "setup"),
+    "dut": ("init", "run"),
     "peer": ("serve", "initiate", "respond", "example"),
 }
 HELPS = [
@@ -78,7 +79,7 @@ def check(arguments: list[str]) -> None:
     if given.get("factors") and "here" in given:
         known = algorithms()
         make_data_plan(known, restrictions=parse_data_restrictions(given["factors"], known))
-    elif given.get("factors") and not given["wide"]:
+    elif given.get("factors") and not given.get("wide", True):
         restrictions = parse_restrictions(given["factors"])
         assert make_plan(load_manifests(peers_root()), restrictions=restrictions, limit=1).cells
 

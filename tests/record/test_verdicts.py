@@ -63,6 +63,16 @@ def revoked(seen: Observation) -> Observation:
     return replace(seen, combination=seen.combination | {"certificates": "revoked"})
 
 
+def by_wire(seen: Observation) -> Observation:
+    """The responder is a device out there: it tells nothing of itself."""
+    return at(seen, "responder", observed="wire", ike=None, child=None, process=0)
+
+
+def begun_elsewhere(seen: Observation) -> Observation:
+    """The initiator is a device out there."""
+    return at(seen, "initiator", observed="wire", ike=None, child=None, process=0)
+
+
 Case: TypeAlias = "tuple[str, Callable[[Observation], Observation], Verdict, str, str | None]"
 
 HASH_R = Divergence(
@@ -96,6 +106,14 @@ CASES: list[Case] = [
     ("undeclared-refused",
      lambda o: at(bare(o, undeclared=(CLAIM,)), "initiator", notifies=("NO_PROPOSAL_CHOSEN",)),
      Verdict.UNSUPPORTED, "NO-PROPOSAL-CHOSEN", None),
+    ("not-offered", lambda o: begun_elsewhere(bare(o, **refused())), Verdict.FAIL,
+     "strongswan-5.9.8 began, but did not offer what the combination asks for: NO-PROPOSAL-CHOSEN",
+     STRONGSWAN),
+    ("not-offered",
+     lambda o: at(begun_elsewhere(bare(o, **refused())), "responder", failure="hash differs"),
+     Verdict.FAIL, "asks for: hash differs", STRONGSWAN),
+    ("declared-refused", lambda o: begun_elsewhere(bare(o, **refused(source="10.77.0.14"))),
+     Verdict.FAIL, "strongswan-5.9.8 answered", STRONGSWAN),
     ("declared-refused", lambda o: bare(o, **refused()), Verdict.FAIL,
      "libreswan-4.10 answered NO-PROPOSAL-CHOSEN to what it claims", LIBRESWAN),
     ("declared-refused", lambda o: bare(o, **refused(source="10.77.0.14")), Verdict.FAIL,
@@ -173,6 +191,19 @@ CASES: list[Case] = [
      Verdict.FAIL, "no Delete was seen", None),
     ("works-undeclared", lambda o: replace(o, undeclared=(CLAIM,)), Verdict.PASS,
      f"works although not declared ({CLAIM})", None),
+    ("works-by-wire", by_wire, Verdict.PASS,
+     "strongswan-5.9.8 holds the SAs asked for, under their keys libreswan-4.10 was asked", None),
+    ("one-way", lambda o: traffic(by_wire(o), backward_seen=0, backward_decrypted=0), Verdict.FAIL,
+     "from libreswan-4.10 to strongswan-5.9.8", None),
+    ("undecrypted", lambda o: traffic(by_wire(o), backward_decrypted=1), Verdict.FAIL,
+     "from responder libreswan-4.10 (1 of 3 packets)", None),
+    ("disagreement", lambda o: child(by_wire(o), "initiator", mode="transport"), Verdict.FAIL,
+     "ESP mode of initiator", STRONGSWAN),
+    ("nothing", lambda o: by_wire(bare(o)), Verdict.INCONCLUSIVE, "neither end says why", None),
+    ("delete-unseen", lambda o: by_wire(replace(o, delete_seen=False)), Verdict.FAIL,
+     "no Delete was seen", None),
+    ("works-undeclared", lambda o: by_wire(replace(o, undeclared=(CLAIM,))), Verdict.PASS,
+     "works although not declared", None),
     ("works", lambda o: o, Verdict.PASS, "traffic passed both ways", None),
     ("works", lambda o: replace(o, **refused("INITIAL-CONTACT")), Verdict.PASS, "both ends", None),
     ("works", lambda o: child(o, "responder", pfs="none"), Verdict.PASS, "both ends", None),
@@ -244,7 +275,7 @@ def test_a_pass_always_rests_on_proof_and_silence_is_never_unsupported(
     good: Observation, data: st.DataObject
 ) -> None:
     """Whatever is combined: no pass without all proof, no unsupported without a refusal."""
-    ends = [good, bare(good), at(good, "responder", child=None)]
+    ends = [good, bare(good), at(good, "responder", child=None), by_wire(good)]
     seen = replace(
         data.draw(st.sampled_from(ends)),
         undeclared=data.draw(st.sampled_from([(), (CLAIM,)])),
@@ -262,7 +293,7 @@ def test_a_pass_always_rests_on_proof_and_silence_is_never_unsupported(
     verdict = judge(seen).verdict
     if verdict is Verdict.PASS:
         assert seen.initiator.child
-        assert seen.responder.child
+        assert seen.responder.child or seen.responder.observed == "wire"
         assert (seen.traffic, seen.deleted, seen.delete_seen) == (good.traffic, True, True)
         assert seen.alive is not False
         assert not seen.error
