@@ -12,7 +12,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 # Compiled tests are kept, whatever the shell says: every run after the first begins ten seconds sooner.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup system matrix data-plane test unit lab-test coverage ikev1-coverage bench check format lock up down status doctor clean
+.PHONY: help setup system matrix data-plane test unit lab-test coverage ikev1-coverage bench check format schema lock up down status doctor clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ system: $(READY)
 $(READY): pyproject.toml constraints.txt .ci/venv
 	@sh .ci/venv $(VENV)
 	@touch $@
+
+schema: $(READY) ## write peers/peer.schema.json anew, from the structures that read manifests
+	$(BIN)/python -m conformance.matrix.schema > .schema.tmp && mv .schema.tmp peers/peer.schema.json
 
 lock: $(READY) ## renew constraints.txt from pyproject.toml
 	$(BIN)/pip install -q uv

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 from conformance.drivers.base import Connection, Driver, DriverError, Host
 from conformance.drivers.libreswan import LibreswanDriver
+from conformance.drivers.libreswan_names import WITHOUT_WORDS
 from conformance.drivers.reference import ReferenceDriver
 from conformance.drivers.strongswan import StrongswanDriver
 from conformance.drivers.vpnc import VpncDriver
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
+
+    from conformance.matrix.manifest import Manifest
 
 KINDS: dict[str, type[Driver]] = {
     "reference": ReferenceDriver,
@@ -25,6 +28,15 @@ KINDS: dict[str, type[Driver]] = {
 """The ``kind`` of a manifest -> its driver."""
 
 
+UNASKED: dict[str, frozenset[str]] = {"libreswan": frozenset(WITHOUT_WORDS.values())}
+"""Kind -> the words in which its driver says that the peer cannot be asked for something."""
+
+
+def unasked_words(manifest: Manifest) -> frozenset[str]:
+    """What the driver of this peer says where it cannot ask: no word of the peer itself."""
+    return UNASKED.get(manifest.kind, frozenset())
+
+
 def open_driver(kind: str, peer: str, container: Container) -> Driver:
     """Open the channel to one container of ``peer``; DriverError where it does not answer."""
     driver = KINDS[kind](peer, container)
@@ -32,4 +44,4 @@ def open_driver(kind: str, peer: str, container: Container) -> Driver:
     return driver
 
 
-__all__ = ["KINDS", "Connection", "Driver", "DriverError", "Host", "open_driver"]
+__all__ = ["KINDS", "Connection", "Driver", "DriverError", "Host", "open_driver", "unasked_words"]

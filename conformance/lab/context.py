@@ -76,7 +76,9 @@ def build_context(peer: str, cache: Path) -> BuildContext:
     if peer == REFERENCE:
         files |= _prefixed("wheels/", wheels(cache))
         files |= _prefixed("project/conformance/", _package_files())
-        files |= _prefixed("project/conformance/_peers/", context_files(peers_root(), (".pyc",)))
+        files |= _prefixed(
+            "project/conformance/_peers/", context_files(peers_root(), (".pyc", ".json"))
+        )
     return BuildContext(peer, files)
 
 

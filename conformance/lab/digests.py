@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DIGEST_LENGTH = 12
-_IGNORED = ("__pycache__", ".pyc", "peer.toml")
-"""Compiled files, and the manifest: what a peer claims does not change its image."""
+_IGNORED = ("__pycache__", ".pyc", "peer.toml", "observed.json")
+"""Compiled files, the manifest and what was observed: claims do not change an image."""
 
 
 def context_files(folder: Path, ignored: tuple[str, ...] = _IGNORED) -> dict[str, Path]:

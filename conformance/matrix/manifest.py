@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 
@@ -14,8 +14,10 @@ from conformance.matrix.kernels import is_kernel
 from conformance.matrix.unknown import unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+_Entry = TypeVar("_Entry", bound=Exclusion)
 
 BUT = "!"
 """Before a level in an exception: every level but this one."""
@@ -46,6 +48,13 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Why the default does not serve."""
 
 
+class Deviation(Exclusion, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A fault that is known: what the peer claims, and does otherwise than the RFCs have it.
+
+    Unlike an exception it takes back no claim: the cells it speaks of still run, and still fail.
+    """
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One peer: an implementation at a version, with its claims."""
 
@@ -63,10 +72,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How the version is checked."""
     claims: dict[str, tuple[str, ...]]
     """For every factor, the levels the peer says it can do."""
+    image: str | None = None
+    """The image that its Dockerfile begins with; None where it has no container of ours."""
     exceptions: tuple[Exclusion, ...] = ()
     """Combinations of claimed levels that it does not do all the same."""
     identity: Literal["address", "key-id"] = "address"
     """What it proves in phase 1 with a shared key: its address, or a name (RFC 2407 4.6.2.11)."""
+    deviations: tuple[Deviation, ...] = ()
+    """Its known faults, each with what tells of it: a changelog, a bug, a finding of ours."""
     settings: tuple[Setting, ...] = ()
     """What the lab sets in the daemon's configuration besides the connection."""
 
@@ -86,6 +99,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def exceptions_as(self, role: Role) -> tuple[Exclusion, ...]:
         """Those that hold for it in this role."""
         return tuple(one for one in self.exceptions if one.concerns(role))
+
+    def deviation(self, combination: Mapping[str, str], role: Role) -> Deviation | None:
+        """The known fault that ``combination`` meets in this role, if there is one."""
+        concerned = (one for one in self.deviations if one.concerns(role))
+        return next((one for one in concerned if one.matches(combination)), None)
 
     def _excepted(self, combination: Mapping[str, str], role: Role) -> list[str]:
         found = first_exclusion(combination, self.exceptions_as(role))
@@ -107,10 +125,8 @@ def load_manifest(folder: Path) -> Manifest:
         raise _invalid(path, error) from error
     manifest = msgspec.structs.replace(
         manifest,
-        exceptions=tuple(
-            _spelled_out(exception, f"{path}, exceptions[{number}].when")
-            for number, exception in enumerate(manifest.exceptions)
-        ),
+        exceptions=_all_spelled_out(manifest.exceptions, f"{path}, exceptions"),
+        deviations=_all_spelled_out(manifest.deviations, f"{path}, deviations"),
     )
     _check(manifest, path)
     return manifest
@@ -160,10 +176,16 @@ def _check(manifest: Manifest, path: Path) -> None:
         find_factor(name, f"{path}, claims")
 
 
-def _spelled_out(exception: Exclusion, where: str) -> Exclusion:
-    """The exception with ``!level`` written out as every other level of its factor."""
-    when = {name: _levels(name, levels, where) for name, levels in exception.when.items()}
-    return msgspec.structs.replace(exception, when=when)
+def _all_spelled_out(entries: Sequence[_Entry], where: str) -> tuple[_Entry, ...]:
+    return tuple(
+        _spelled_out(entry, f"{where}[{number}].when") for number, entry in enumerate(entries)
+    )
+
+
+def _spelled_out(entry: _Entry, where: str) -> _Entry:
+    """The entry with ``!level`` written out as every other level of its factor."""
+    when = {name: _levels(name, levels, where) for name, levels in entry.when.items()}
+    return msgspec.structs.replace(entry, when=when)
 
 
 def _levels(name: str, levels: tuple[str, ...], where: str) -> tuple[str, ...]:

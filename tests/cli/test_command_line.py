@@ -27,6 +27,7 @@ GROUPS = {
     "lab": ("up", "down", "status", "doctor", "setup"),
     "dut": ("init", "run"),
     "peer": ("serve", "initiate", "respond", "example"),
+    "peers": ("check", "show"),
 }
 HELPS = [
     [],
@@ -71,10 +72,13 @@ def command_lines(text: str) -> Iterator[list[str]]:
 def check(arguments: list[str]) -> None:
     """Fails where the command line would refuse these words."""
     command: click.Command = cli
-    while isinstance(command, click.Group) and arguments[0] != "--help":
-        found = command.get_command(click.Context(command), arguments[0])
+    while isinstance(command, click.Group) and arguments and arguments[0] != "--help":
+        words = [word for word in arguments if not word.startswith("-")]
+        if not words:
+            break
+        _, found, arguments = command.resolve_command(click.Context(command), arguments)
         assert found is not None, arguments
-        command, arguments = found, arguments[1:]
+        command = found
     given = {} if "--help" in arguments else command.make_context("it", arguments).params
     if given.get("factors") and "here" in given:
         known = algorithms()

@@ -59,7 +59,7 @@ def test_the_digest_changes_with(folder: Path, change: Any) -> None:
     assert digest(folder) != before
 
 
-@pytest.mark.parametrize("name", ["peer.toml", "entrypoint.pyc"])
+@pytest.mark.parametrize("name", ["peer.toml", "observed.json", "entrypoint.pyc"])
 def test_the_digest_does_not_change_with_what_the_image_does_not_hold(
     folder: Path, name: str
 ) -> None:

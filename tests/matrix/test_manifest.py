@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,7 +13,12 @@ from conformance.matrix.factors import all_levels, find_factor, plain_combinatio
 from conformance.matrix.manifest import find_manifest, load_manifest, load_manifests
 from conformance.resources import peers_root
 
+if TYPE_CHECKING:
+    from conformance.matrix.constraints import Role
+
 PEERS = Path(__file__).parents[2] / "peers"
+IMAGES = sorted(path.parent for path in PEERS.glob("*/Dockerfile"))
+FINDINGS = (PEERS.parent / "docs" / "findings.md").read_text("utf-8")
 GOOD = (PEERS / "libreswan-4.10" / "peer.toml").read_text("utf-8")
 
 
@@ -75,6 +82,11 @@ def test_a_role_that_is_not_claimed_is_undeclared(tmp_path: Path) -> None:
         ('"tunnel", "transport"', '"tunel"', "claims.mode: unknown level of mode 'tunel'"),
         ('mode = ["tunnel"', 'mood = ["x"]\nmode = ["tunnel"', "claims: unknown factor 'mood'"),
         ('pfs = ["ecp256"], ', 'pfs = ["x"], ', "exceptions[0].when.pfs: unknown level of pfs 'x'"),
+        (
+            'esp_cipher = [\n    "aes128ccm8"',
+            'esp_cipher = [\n    "x"',
+            "deviations[1].when.esp_cipher: ",
+        ),
         ("[claims]", "[claims", "is not TOML"),
     ],
 )
@@ -114,3 +126,40 @@ def test_an_exception_may_name_what_it_does_not_speak_of() -> None:
     ]
     groups = find_factor("group").known
     assert exception.when["group"] == tuple(group for group in groups if group != "ecp256")
+
+
+@pytest.mark.parametrize(
+    ("levels", "role", "expected"),
+    [
+        ({"protocol": "esp+ipcomp"}, "responder", "Beside the chosen proposal"),
+        ({"protocol": "esp+ipcomp"}, "initiator", None),
+        ({"protocol": "ah", "esp_cipher": "none"}, "responder", None),
+    ],
+)
+def test_a_known_fault_is_found_by_role_and_levels(
+    levels: dict[str, str], role: Role, expected: str | None
+) -> None:
+    """It takes back no claim: the cell is no less declared for it."""
+    manifest = load_manifests(PEERS)["strongswan-5.9.8"]
+    combination = plain_combination(all_levels()) | levels
+    found = manifest.deviation(combination, role)
+    assert (found is None) == (expected is None)
+    assert found is None or found.reason.startswith(str(expected))
+    assert not manifest.undeclared(combination, role)
+
+
+@pytest.mark.parametrize("folder", IMAGES, ids=lambda folder: folder.name)
+def test_the_image_is_the_one_that_the_dockerfile_begins_with(folder: Path) -> None:
+    first = re.search(r"^FROM (\S+)", (folder / "Dockerfile").read_text(), re.MULTILINE)
+    assert first
+    assert load_manifest(folder).image == first[1]
+
+
+@pytest.mark.parametrize("folder", IMAGES, ids=lambda folder: folder.name)
+def test_what_refers_to_a_finding_names_one(folder: Path) -> None:
+    """Exceptions and deviations say where they come from; findings of ours must be there."""
+    manifest = load_manifest(folder)
+    for entry in (*manifest.exceptions, *manifest.deviations):
+        file, colon, title = entry.source.partition(": ")
+        if colon and file == "docs/findings.md":
+            assert f"\n## {title}\n" in FINDINGS, title
