@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from ipaddress import IPv6Address
 
 import pytest
 
@@ -45,6 +46,15 @@ def test_every_method_has_its_key_and_usage(method: str) -> None:
     fits()
     with pytest.raises(CertificateError, match="key usage"):
         other()
+
+
+def test_an_address_of_ipv6() -> None:
+    """It is the certificate's; in its name a colon would part a token from a nickname (NSS)."""
+    issued = root().issue("fd77::10:1", "rsa-sig")
+    judge(issued)
+    (found,) = Certificate.parse(issued.certificate).alternative_names
+    assert found == ("ip", IPv6Address("fd77::10:1").packed)
+    assert ":" not in issued.name
 
 
 def test_an_intermediate_authority() -> None:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 ALICE = Host("10.77.0.14", "10.78.14.1", "10.78.14.0/24")
 BOB = Host("10.77.0.11", "10.78.11.1", "10.78.11.0/24")
+ALICE_6 = Host("fd77::14:1", "fd78:14:1::1", "fd78:14:1::/64")
+BOB_6 = Host("fd77::11:1", "fd78:11:1::1", "fd78:11:1::/64")
+VERSIONS = {"ipv4": (4, 4), "ipv6": (6, 6), "4in6": (6, 4), "6in4": (4, 6)}
+"""Level of ``family``: IP version outside and inside."""
 BEHIND_NAT = Host("10.77.0.254", "10.78.14.1", "10.78.14.0/24", own_address="10.77.0.14")
 """Alice, as Bob sees her over the lab's translator."""
 
@@ -33,8 +37,13 @@ class MakeConnection(Protocol):
 def connection(role: Role = "initiator", /, **levels: str) -> Connection:
     """One end's view: Alice initiates, Bob responds; a certificate where the method has keys."""
     combination = plain_combination(all_levels()) | levels
-    alice = BEHIND_NAT if role == "responder" and combination["nat"] != "none" else ALICE
-    local, remote = (alice, BOB) if role == "initiator" else (BOB, alice)
+    alice, bob = (
+        _mixed({4: four, 6: six}, *VERSIONS[combination["family"]])
+        for four, six in ((ALICE, ALICE_6), (BOB, BOB_6))
+    )
+    if role == "responder" and combination["nat"] != "none":
+        alice = BEHIND_NAT
+    local, remote = (alice, bob) if role == "initiator" else (bob, alice)
     return Connection(
         name="c1",
         role=role,
@@ -52,6 +61,11 @@ def with_name(connection: Connection) -> Connection:
     if connection.role == "initiator":
         return replace(connection, local=replace(connection.local, key_id="group"))
     return replace(connection, remote=replace(connection.remote, key_id="group"))
+
+
+def _mixed(hosts: dict[int, Host], outside: int, inside: int) -> Host:
+    within = hosts[inside]
+    return Host(hosts[outside].address, within.inner_address, within.inner_subnet)
 
 
 def _credentials(host: Host) -> Credentials:

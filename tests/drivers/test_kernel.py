@@ -374,6 +374,49 @@ src {ALICE}/32 dst {BOB}/32
 """
 
 
+OUTSIDE_6 = "fd77::14:1", "fd77::11:1"
+TRANSPORT_POLICY_6 = """\
+src fd77::14:1/128 dst fd77::11:1/128\x20
+\tdir out priority 1703937 ptype main\x20
+\ttmpl src :: dst ::
+\t\tproto esp reqid 16425 mode transport
+"""
+MIXED_POLICIES = """\
+src 10.78.11.0/24 dst 10.78.14.0/24\x20
+\tdir in priority 1753281 ptype main\x20
+\ttmpl src fd77::11:1 dst fd77::14:1
+\t\tproto esp reqid 16401 mode tunnel
+src 10.78.14.0/24 dst 10.78.11.0/24\x20
+\tdir out priority 1753281 ptype main\x20
+\ttmpl src fd77::14:1 dst fd77::11:1
+\t\tproto esp reqid 16401 mode tunnel
+"""
+
+
+@pytest.mark.parametrize(
+    ("policies", "expected"),
+    [
+        (TRANSPORT_POLICY_6, ("fd77::14:1/128", "fd77::11:1/128")),
+        (MIXED_POLICIES, ("10.78.14.0/24", "10.78.11.0/24")),
+    ],
+    ids=["transport", "4in6"],
+)
+def test_selectors_over_ipv6(policies: str, expected: tuple[str, str]) -> None:
+    assert parse_selectors(policies, *OUTSIDE_6) == expected
+    assert parse_selectors(policies, OUTSIDE_6[0], "fd77::11:2") is None
+
+
+def test_a_child_over_ipv6(make_connection: MakeConnection) -> None:
+    """Its states are those between the hosts' addresses of IPv6."""
+    alice, bob = OUTSIDE_6
+    others = state((alice, "fd77::11:2"), "esp", 0xBAD, AES)
+    tables = others + state((alice, bob), "esp", 0xE1, AES) + state((bob, alice), "esp", 0xE2, AES)
+    child = child_of(tables + MIXED_POLICIES, make_connection(family="4in6"), None)
+    assert child is not None
+    assert (child.spi_out, child.spi_in) == (0xE1, 0xE2)
+    assert (child.local_selector, child.remote_selector) == ("10.78.14.0/24", "10.78.11.0/24")
+
+
 @pytest.mark.parametrize(
     ("policies", "expected"),
     [
@@ -424,6 +467,12 @@ def test_what_is_left_is_flushed_by_the_kernels_own_names(
     [
         ({}, ["10.78.14.1", "10.78.11.1"], "3 packets transmitted, 2 received", (3, 2)),
         ({"mode": "transport"}, [ALICE, BOB], "2 packets transmitted, 2 received", (2, 2)),
+        (
+            {"family": "6in4"},
+            ["fd78:14:1::1", "fd78:11:1::1"],
+            "2 packets transmitted, 2 received",
+            (2, 2),
+        ),
         ({}, ["10.78.14.1", "10.78.11.1"], "connect: Network is unreachable", (0, 0)),
     ],
 )

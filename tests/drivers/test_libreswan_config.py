@@ -206,14 +206,18 @@ def test_each_version_is_told_in_its_own_words(
 @pytest.mark.parametrize("peer", PEERS)
 @pytest.mark.parametrize("role", ROLES)
 def test_an_initiator_with_a_name_is_known_by_it(
-    make_connection: MakeConnection, named: Callable[[Connection], Connection], role: Role
+    make_connection: MakeConnection,
+    named: Callable[[Connection], Connection],
+    role: Role,
+    peer: str,
 ) -> None:
     """``@[...]`` is an ID_KEY_ID."""
     side = "leftid" if role == "initiator" else "rightid"
-    plain = options(make_connection(role))
-    assert options(named(make_connection(role))) == plain | {side: "@[group]"}
+    plain = options(make_connection(role), peer)
+    assert options(named(make_connection(role)), peer) == plain | {side: "@[group]"}
 
 
+@pytest.mark.parametrize("peer", PEERS)
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("factor", FACTORS, ids=lambda factor: factor.name)
 def test_every_level_that_it_claims_is_rendered_without_a_secret(

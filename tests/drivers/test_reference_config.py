@@ -8,7 +8,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,7 +58,7 @@ def configured(make_connection: MakeConnection, authority: Authority) -> Configu
             issued = authority.issue(connection.local.address, key)
             connection = replace(connection, credentials=issued)
         fields = json.loads(json.dumps(configuration(connection)))
-        address = IPv4Address(connection.local.address)
+        address = ip_address(connection.local.address)
         return fields, read_request(Configure, fields).config(address)
 
     return configure
@@ -74,6 +74,27 @@ def test_the_plain_connection_asks_for_no_feature(configured: Configured) -> Non
         "10.78.11.0/24",
     )
     assert config.lifetimes == LifetimePolicy(rekey=False)
+
+
+@pytest.mark.parametrize(
+    ("levels", "remote", "selector"),
+    [
+        ({"family": "ipv6"}, "fd77::11:1", "fd78:14:1::/64"),
+        ({"family": "ipv6", "mode": "transport"}, "fd77::11:1", "fd77::14:1/128"),
+        ({"family": "4in6"}, "fd77::11:1", "10.78.14.0/24"),
+        ({"family": "6in4"}, "10.77.0.11", "fd78:14:1::/64"),
+    ],
+    ids=str,
+)
+def test_addresses_are_of_the_family_outside_and_inside(
+    configured: Configured, levels: dict[str, str], remote: str, selector: str
+) -> None:
+    """Identities are addresses of the family outside (RFC 2407 4.6.2)."""
+    fields, config = configured(**levels)
+    version = ip_address(remote).version
+    assert (fields["remote"], fields["remote_id"]) == (remote, f"ipv{version}:{remote}")
+    assert str(config.remote_id) == f"IPV{version}-ADDR {remote}"
+    assert fields["local_selector"] == selector
 
 
 @pytest.mark.parametrize("role", ROLES)

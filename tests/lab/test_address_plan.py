@@ -78,6 +78,7 @@ def test_the_script_of_the_containers_gives_them_just_these() -> None:
     assert f"address replace {outer(12, 200, 6)}/64 dev eth0 nodad" in spelled
     assert "route replace local 10.$((100 + PEER_NUMBER)).0.0/16 dev lo" in script
     assert "route replace local fd78:12::/32 dev lo" in spelled
+    assert "ip_nonlocal_bind" in script
 
 
 def test_more_peers_than_the_plan_holds_are_refused(
