@@ -11,13 +11,13 @@ import pytest
 from conformance.errors import UserError
 from conformance.matrix.factors import all_levels, find_factor, plain_combination
 from conformance.matrix.manifest import find_manifest, load_manifest, load_manifests
-from conformance.resources import peers_root
+from conformance.resources import peer_names, peers_root
 
 if TYPE_CHECKING:
     from conformance.matrix.constraints import Role
 
 PEERS = Path(__file__).parents[2] / "peers"
-IMAGES = sorted(path.parent for path in PEERS.glob("*/Dockerfile"))
+IMAGES = [PEERS / name for name in peer_names()]
 FINDINGS = (PEERS.parent / "docs" / "findings.md").read_text("utf-8")
 GOOD = (PEERS / "libreswan-4.10" / "peer.toml").read_text("utf-8")
 
