@@ -55,6 +55,17 @@ class Deviation(Exclusion, frozen=True, kw_only=True, forbid_unknown_fields=True
     """
 
 
+class Apart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An initiator that ends the peer, and whatever other cells it runs at the time."""
+
+    initiator: str
+    """The initiator's name, e.g. ``vpnc-0.5.3``."""
+    reason: str
+    """What happens."""
+    source: str
+    """What tells of it: a bug, a finding of ours."""
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One peer: an implementation at a version, with its claims."""
 
@@ -80,6 +91,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What it proves in phase 1 with a shared key: its address, or a name (RFC 2407 4.6.2.11)."""
     deviations: tuple[Deviation, ...] = ()
     """Its known faults, each with what tells of it: a changelog, a bug, a finding of ours."""
+    apart: tuple[Apart, ...] = ()
+    """Initiators with which it is paired only where that pairing is named."""
     settings: tuple[Setting, ...] = ()
     """What the lab sets in the daemon's configuration besides the connection."""
 

@@ -74,7 +74,7 @@ def make_plan(
     limit: int | None = None,
     wide: bool = False,
 ) -> Plan:
-    """Plan all ordered pairings of ``peers`` (default: all) whose roles they take.
+    """Plan all ordered pairings of ``peers`` (default: all) that go together.
 
     ``pairings`` are just these instead. ``restrictions`` narrows factors to some of their levels,
     ``wide`` takes the rare levels in, ``limit`` keeps the first rows.
@@ -159,7 +159,7 @@ def _pairings(
     wanted = [(a, b) for a in names for b in names] if pairings is None else list(pairings)
     for name in [name for pair in wanted for name in pair]:
         find_manifest(manifests, name)
-    able = [(a, b) for a, b in wanted if _takes_roles(manifests, a, b)]
+    able = [(a, b) for a, b in wanted if _goes_together(manifests[a], manifests[b])]
     if pairings is None and not able:
         raise UserError(
             f"none of {', '.join(names)} can begin what another of them answers",
@@ -168,8 +168,10 @@ def _pairings(
     return dict.fromkeys(able if pairings is None else wanted)
 
 
-def _takes_roles(manifests: Mapping[str, Manifest], initiator: str, responder: str) -> bool:
-    return "initiator" in manifests[initiator].roles and "responder" in manifests[responder].roles
+def _goes_together(initiator: Manifest, responder: Manifest) -> bool:
+    """Whether both take their roles, and the one does not end the other."""
+    roles = "initiator" in initiator.roles and "responder" in responder.roles
+    return roles and initiator.name not in {one.initiator for one in responder.apart}
 
 
 def _common_space(

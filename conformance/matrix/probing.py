@@ -90,10 +90,13 @@ def _probing(
 ) -> Combination:
     """The base with a level, within the exceptions where that can be, else without regard to them.
 
-    A level that is excepted altogether is refused then, and that is what the exception says.
+    A level that is excepted altogether is refused then, and that is what the exception says. So is
+    one that only stands with levels that are not claimed either.
     """
-    for exclusions in ((*CONSTRAINTS, *exceptions), CONSTRAINTS):
-        found = _nearest(base, levels, exclusions, probed)
+    every = all_levels(wide=True)
+    within = ((levels, (*CONSTRAINTS, *exceptions)), (levels, CONSTRAINTS), (every, CONSTRAINTS))
+    for known, exclusions in within:
+        found = _nearest(base, known, exclusions, probed)
         if first_exclusion(found, exclusions) is None:
             return found
     raise ValueError(f"{'='.join(probed)} cannot stand in any combination")
