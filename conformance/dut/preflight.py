@@ -16,7 +16,7 @@ from conformance.peer.sockets import IKE_PORT, NATT_PORT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROBE = 3.5
+PROBE = 5.0
 """Seconds for an ICMP message from the device or a router; unanswered ARP takes three."""
 LOOPBACK = "lo"
 _WITH_ETHERNET_HEADER = {1, 772}
