@@ -79,7 +79,9 @@ def test_root_is_asked_for_first(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_closed_port_is_told() -> None:
     """The kernel of a loopback address answers at once: nothing listens."""
-    with pytest.raises(UserError, match=r"127\.9\.9\.9, UDP port 500: it answers that nothing listens"):
+    with pytest.raises(
+        UserError, match=r"127\.9\.9\.9, UDP port 500: it answers that nothing listens"
+    ):
         check_device(LOCALHOST, BESIDE)
 
 
