@@ -13,9 +13,8 @@ from conformance.runner.capture import Packet
 from conformance.runner.joined import joined
 
 HEADER = bytes(12) + b"\x08\x00"
-WHOLE = Ipv4Packet(
-    IPv4Address("192.0.2.1"), IPv4Address("192.0.2.2"), 17, bytes(range(200)), identification=7
-)
+ENDS = IPv4Address("192.0.2.1"), IPv4Address("192.0.2.2")
+WHOLE = Ipv4Packet(*ENDS, 17, bytes(range(200)), identification=7)
 
 
 PARTS = [one.build() for one in fragment(WHOLE, 100)]
