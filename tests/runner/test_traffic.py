@@ -286,9 +286,10 @@ def test_the_responder_may_be_the_one_that_pings(mode: Mode) -> None:
     there.kind, back.kind = IcmpType.ECHO_REPLY, IcmpType.ECHO
     captured = [Packet(0.0, bytes(12) + b"\x08\x00" + one.wire()) for one in (there, back)]
     addresses, keys = (ALICE.address, BOB.address), there.keys + back.keys
-    seen = read_traffic(captured, connection(mode), addresses, keys, (1, 1), asks="responder")
+    view = connection(mode, (ALICE, BOB))
+    seen = read_traffic(captured, view, addresses, keys, (1, 1), asks="responder")
     assert (seen.forward_decrypted, seen.backward_decrypted) == (1, 1)
-    usual = read_traffic(captured, connection(mode), addresses, keys, (1, 1))
+    usual = read_traffic(captured, view, addresses, keys, (1, 1))
     assert (usual.forward_decrypted, usual.backward_decrypted) == (0, 0)
 
 
@@ -299,13 +300,11 @@ def test_other_traffic_of_a_device_in_use_is_not_counted() -> None:
     other.kind = IcmpType.ECHO_REPLY
     broken = bytearray(there.wire())
     broken[-1] ^= 1
-    addresses = (ALICE.address, BOB.address)
+    addresses, view = (ALICE.address, BOB.address), connection("tunnel", (ALICE, BOB))
 
     def counted(*packets: bytes, in_use: bool) -> tuple[int, int]:
         captured = [Packet(0.0, bytes(12) + b"\x08\x00" + ip) for ip in packets]
-        seen = read_traffic(
-            captured, connection("tunnel"), addresses, there.keys, (1, 1), in_use=in_use
-        )
+        seen = read_traffic(captured, view, addresses, there.keys, (1, 1), in_use=in_use)
         return seen.forward_seen, seen.forward_decrypted
 
     assert counted(there.wire(), other.wire(), in_use=True) == (1, 1)
