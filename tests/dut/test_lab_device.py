@@ -243,10 +243,10 @@ def test_nobody_at_the_address_is_told_before_a_cell_runs(lab: Lab, kit: Path) -
         assert order(host, "test", "-e", "/results")[0] == 1
 
 
-def test_a_libreswan_out_there_passes_in_both_roles(lab: Lab, tmp_path: Path) -> None:
+def test_a_libreswan_out_there_passes_as_responder(lab: Lab, tmp_path: Path) -> None:
     """What a single connection of it can: a pre-shared key, ESP, tunnel and transport mode.
 
-    It begins once: what it was told to bring up it brings up again after a Delete, uncalled.
+    As initiator it is no steady partner: docs/device-under-test.md says why.
     """
     kit = make_kit(
         tmp_path / "dut",
@@ -260,14 +260,11 @@ def test_a_libreswan_out_there_passes_in_both_roles(lab: Lab, tmp_path: Path) ->
     with standing(lab, "libreswan-4.10", LIBRESWAN, files, script) as device:
         assert until(device, "ipsec", "addconn", "--checkconfig") == ""
         until(device, "sh", "-c", "ipsec status | grep -q conformance-transport")
-        listen(device)
         with suite(lab, kit) as host:
             status, records, told = run(host, "--role", "responder")
-            begun_status, begun, begun_told = run(host, "--role", "initiator", "--limit", "1")
-        assert (status, begun_status) == (0, 0), told + begun_told
-        check_passes(records + begun)
+        assert status == 0, told
+        check_passes(records)
         assert {record["combination"]["mode"] for record in records} == {"tunnel", "transport"}
-        assert [record["initiator"]["peer"] for record in begun] == ["dut"]
 
 
 PASTED = ("ipsec.conf", "ipsec.secrets")
