@@ -21,12 +21,14 @@ USUAL: dict[str, tuple[str, ...]] = {
 }
 """What `dut init` takes a device for, where it is not told."""
 
+_IPV6 = tuple(level for level in find_factor("family").known if level != "ipv4")
 OUT_OF_REACH = {
     ("nat", "initiator"): "the suite has no NAT in front of itself, and knows of none at a device",
     **dict.fromkeys(
         (("certificates", level) for level in ("chain", "crl", "revoked")),
         "the device's own trust and revocation lists are not the suite's to change",
     ),
+    **dict.fromkeys((("family", level) for level in _IPV6), "a device's file has IPv4 addresses"),
 }
 """(factor, level) -> why a run against a device cannot ask for it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Literal
@@ -17,12 +18,16 @@ from conformance.peer.fields import Fields, read_fields
 from conformance.peer.identities import read_identity
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from conformance.matrix.constraints import Role
 
 REFERENCE = "reference"
 """The peer that the device meets."""
+IDENTITIES = ("ipv4", "fqdn", "user-fqdn")
+"""Types of identity that every style has a word for (RFC 2407 4.6.2.1)."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 _HINT = "`ipsec-conformance dut init --help` explains each key; docs/device-under-test.md, too."
 
 
@@ -127,13 +132,11 @@ class Device(Fields, frozen=True, kw_only=True):
 def read_device(path: Path) -> Device:
     """Read and check a file; UserError names it, the key, and what is wrong."""
     try:
-        given = tomllib.loads(path.read_text("utf-8"))
-        device = read_fields(Device, given)
-        _read_identities(device)
+        device = read_fields(Device, tomllib.loads(path.read_text("utf-8")))
     except OSError as error:
         hint = "`ipsec-conformance dut init` makes one."
         raise UserError(f"cannot read {error.filename}: {error.strerror}", hint) from error
-    except (ValueError, LocalError) as error:  # TOML, structure, addresses and identities alike
+    except ValueError as error:  # TOML, structure and addresses alike
         raise UserError(f"{path}: {error}", _HINT) from error
     check_device(device, str(path))
     return device
@@ -142,8 +145,7 @@ def read_device(path: Path) -> Device:
 def check_device(device: Device, where: str) -> None:
     """What the structure alone cannot say; UserError."""
     check_claims(device.claims, where)
-    problem = _problem(device)
-    if problem:
+    for problem in _problems(device):
         raise UserError(f"{where}: {problem}", _HINT)
     named = {one.name for one in FACTORS}
     for factor in device.trigger.chooses:
@@ -151,21 +153,30 @@ def check_device(device: Device, where: str) -> None:
             raise UserError(f"{where}, trigger.chooses: there is no factor {factor!r}", _HINT)
 
 
-def _problem(device: Device) -> str | None:
-    for name, end in (("here", device.here), ("device", device.device)):
+def _problems(device: Device) -> Iterator[str]:
+    """Whatever does not fit together."""
+    here, there = device.here, device.device
+    for name, end in (("here", here), ("device", there)):
         if end.inner_address not in end.inner_subnet:
-            return f"{name}.inner_address {end.inner_address} is not in {end.inner_subnet}"
-    if device.here.address == device.device.address:
-        return "here and device have the same address"
-    if device.here.inner_subnet.overlaps(device.device.inner_subnet):
-        return "the two inner subnets overlap"
+            yield f"{name}.inner_address {end.inner_address} is not in {end.inner_subnet}"
+        if problem := _identity_problem(end):
+            yield f"{name}.identity: {problem}"
+    if here.address == there.address:
+        yield "here and device have the same address"
+    if here.inner_subnet.overlaps(there.inner_subnet):
+        yield "the two inner subnets overlap"
     if not device.roles:
-        return "roles is empty: a device initiates, responds, or both"
-    if device.name == REFERENCE or not device.name.replace(".", "").replace("-", "").isalnum():
-        return f"name {device.name!r} is taken, or has other than letters, digits, '.' and '-'"
-    return None
+        yield "roles is empty: a device initiates, responds, or both"
+    if device.name == REFERENCE or not _NAME.fullmatch(device.name):
+        yield f"name {device.name!r} is taken, or has other than letters, digits, '.' and '-'"
 
 
-def _read_identities(device: Device) -> None:
-    for end in (device.here, device.device):
+def _identity_problem(end: End) -> str | None:
+    kind = end.proven.partition(":")[0]
+    if kind not in IDENTITIES:
+        return f"{end.identity!r} is no identity; known are {':, '.join(IDENTITIES)}:"
+    try:
         read_identity(end.proven, str(end.address))
+    except LocalError as error:
+        return str(error)
+    return None

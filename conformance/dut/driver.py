@@ -6,8 +6,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, Self
 
-from conformance.drivers.base import DriverError
-from conformance.drivers.reference import START, ReferenceDriver
+from conformance.drivers.base import DriverError, poll
+from conformance.drivers.reference import ReferenceDriver
 from conformance.drivers.reference_config import configuration
 from conformance.dut.device import REFERENCE
 from conformance.errors import UserError
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from conformance.drivers.base import Connection
     from conformance.dut.device import Device
 
+START, LISTEN = 30.0, 1.0
+"""Seconds for the process to make its control socket, and then to listen on it."""
 PATIENCE = 10.0
 """Seconds for the process to end once it is told to."""
 
@@ -67,9 +69,10 @@ class LocalReference(ReferenceDriver):
             raise UserError(f"the reference peer did not start: {said}") from error
 
     def connect(self) -> None:
-        """Connect to the control socket, once the process has made it."""
+        """Connect to the control socket, once the process has made it; no longer than it runs."""
+        poll(lambda: self.socket.exists() or not self._running(), START)
         try:
-            self._client = ControlClient(self.socket, patience=START)
+            self._client = ControlClient(self.socket, patience=LISTEN if self._running() else 0.0)
         except ControlError as error:
             raise DriverError(f"{self.name}: {error}") from error
 

@@ -28,6 +28,12 @@ class Offer:
     """The integrity algorithms of AH."""
 
     @property
+    def lacking(self) -> list[str]:
+        """Factors that a configuration must say something of, and cannot."""
+        without = [name for name, levels in self.levels.items() if not levels]
+        return without or ([] if self.transforms or self.macs else ["esp_cipher"])
+
+    @property
     def ike(self) -> list[tuple[str, str, str]]:
         """Cipher, hash and group of each transform of phase 1, in order of preference."""
         names = ("cipher", "hash", "group")

@@ -43,6 +43,9 @@ class Identity(NamedTuple):
 def paste(device: Device, style: Style) -> Pasted:
     """The device's configuration in this style."""
     offer = make_offer(device.levels, style)
+    if offer.lacking:
+        why = (f"{name}: no level of it can be said, so there is no file" for name in offer.lacking)
+        return Pasted({}, (*offer.untold, *why))
     environment = _environment(FOLDER / style.name)
     values = _values(device, style, offer)
     files = {

@@ -16,8 +16,9 @@ from conformance.peer.sockets import IKE_PORT, NATT_PORT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROBE = 3.5
+PROBE = 5.0
 """Seconds for an ICMP message from the device or a router; unanswered ARP takes three."""
+IP_RECVERR = 11
 LOOPBACK = "lo"
 _WITH_ETHERNET_HEADER = {1, 772}
 """ARPHRD_ETHER and ARPHRD_LOOPBACK of Linux."""
@@ -99,6 +100,8 @@ def check_device(here: IPv4Address, device: IPv4Address) -> None:
     """
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
         probe.settimeout(PROBE)
+        # Without it Linux tells a UDP socket of closed ports alone, not of absent hosts.
+        probe.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
         try:
             probe.bind((str(here), 0))
             probe.connect((str(device), IKE_PORT))

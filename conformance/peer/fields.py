@@ -49,6 +49,8 @@ _TEXTS: dict[Any, Callable[[str], object]] = {
     IpAddress: ip_address,
     IpInterface: ip_interface,
     IpNetwork: ip_network,
+    IPv4Address: IPv4Address,
+    IPv4Network: IPv4Network,
 }
 
 

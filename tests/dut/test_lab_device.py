@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.lab
 
-HERE, DEVICE, NOBODY = "10.77.0.240", "10.77.0.241", "10.77.0.242"
+HERE, STRONGSWAN, LIBRESWAN, NOBODY = (f"10.77.0.{number}" for number in (240, 241, 242, 243))
 INSIDE = "10.241.0.1"
 PORT = 7777
 """Where the device takes orders to begin: the test's own way to it, no part of the suite."""
@@ -43,33 +43,34 @@ while (my $client = $server->accept) {
     close $client;
 }
 """.replace("PORT", str(PORT))
-HOOK = f"""
+HOOK = """
 import socket, sys
-with socket.create_connection(("{DEVICE}", {PORT})) as device:
-    device.sendall((sys.argv[1] + "\\n").encode())
+with socket.create_connection((sys.argv[1], PORT)) as device:
+    device.sendall((sys.argv[2] + "\\n").encode())
     said = b"".join(iter(lambda: device.recv(4096), b""))
 print(said.decode())
 sys.exit(not said.endswith(b"status 0"))
-"""
+""".replace("PORT", str(PORT))
 CLAIMS = (
     *("auth=psk,rsa-sig,xauth-init-psk", "exchange=main,aggressive", "protocol=esp,ah"),
-    *("mode=tunnel,transport", "pfs=none,modp2048", "esp_cipher=aes128,aes256gcm16,3des"),
+    *("mode=tunnel,transport", "pfs=none,modp2048", "esp_cipher=aes128,aes256gcm16"),
+    *("cipher=aes128", "hash=sha256", "esp_integrity=sha256"),
 )
 SWANCTL = "swanctl --initiate --ike {exchange}-{auth} --child {mode}-{protocol}-pfs_{pfs}"
 CHOICES = "exchange,auth,mode,protocol,pfs"
 
 
-def make_kit(folder: Path, style: str, claims: tuple[str, ...], order: str, chooses: str) -> Path:
-    """What `dut init` writes for a device of this style."""
+def make_kit(folder: Path, style: str, device: str, begin: str, claims: tuple[str, ...]) -> Path:
+    """What `dut init` writes for a device of this style; ``begin`` is ordered of it to begin."""
     options = [word for claim in claims for word in ("--supports", claim)]
     with pytest.raises(SystemExit) as ended:
         main(
             [
                 *("dut", "init", str(folder), "--style", style, *options),
                 *("--here", HERE, "--here-subnet", "10.240.0.0/24"),
-                *("--device", DEVICE, "--device-subnet", "10.241.0.0/24"),
+                *("--device", device, "--device-subnet", "10.241.0.0/24"),
                 *("--here-id", "fqdn:suite.example"),
-                *("--trigger", f"python3 /kit/hook.py '{order}'", "--chooses", chooses),
+                *("--trigger", f"python3 /kit/hook.py {device} '{begin}'", "--chooses", CHOICES),
             ]
         )
     assert not ended.value.code
@@ -177,7 +178,7 @@ def check_passes(records: list[dict[str, Any]]) -> None:
 @pytest.fixture(scope="module")
 def kit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("device") / "dut"
-    return make_kit(folder, "strongswan", CLAIMS, SWANCTL, CHOICES)
+    return make_kit(folder, "strongswan", STRONGSWAN, SWANCTL, CLAIMS)
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +196,7 @@ def strongswan(lab: Lab, kit: Path) -> Iterator[Container]:
         b"i_dont_care_about_security_and_use_aggressive_mode_psk = yes\n}\n",
     }
     script = f"ip address add {INSIDE}/32 dev lo; exec charon-systemd"
-    with standing(lab, "strongswan-5.9.8", DEVICE, files, script) as device:
+    with standing(lab, "strongswan-5.9.8", STRONGSWAN, files, script) as device:
         loaded = until(device, "swanctl", "--load-all")
         assert "successfully loaded 8 connections, 0 unloaded" in loaded
         listen(device)
@@ -235,30 +236,32 @@ def test_another_psk_is_told_with_what_diverged(lab: Lab, kit: Path) -> None:
 def test_nobody_at_the_address_is_told_before_a_cell_runs(lab: Lab, kit: Path) -> None:
     """Exit status 2, the address, and no run left behind."""
     with suite(lab, kit) as host:
-        order(host, "sed", "-i", f's/"{DEVICE}"/"{NOBODY}"/', "/kit/dut.toml")
+        order(host, "sed", "-i", f's/"{STRONGSWAN}"/"{NOBODY}"/', "/kit/dut.toml")
         status, records, told = run(host, "--limit", "1")
         assert (status, records) == (2, [])
         assert f"{NOBODY}, UDP port 500: no host answers" in told
         assert order(host, "test", "-e", "/results")[0] == 1
 
 
-def test_a_libreswan_out_there_passes_in_both_roles(lab: Lab, tmp_path: Path) -> None:
-    """What a single connection of it can: a pre-shared key, ESP, tunnel and transport mode."""
+def test_a_libreswan_out_there_passes_as_responder(lab: Lab, tmp_path: Path) -> None:
+    """What a single connection of it can: a pre-shared key, ESP, tunnel and transport mode.
+
+    As initiator it is no steady partner: docs/device-under-test.md says why.
+    """
     kit = make_kit(
         tmp_path / "dut",
         "libreswan",
-        ("mode=tunnel,transport", "esp_cipher=aes128,aes256"),
+        LIBRESWAN,
         "ipsec auto --up conformance-{mode}",
-        "mode",
+        ("mode=tunnel,transport", "esp_cipher=aes128,aes256"),
     )
     files = {f"etc/{name}": (kit / "libreswan" / name).read_bytes() for name in PASTED}
     script = f"ip address add {INSIDE}/32 dev lo; mkdir -p /run/pluto; ipsec initnss; {PLUTO}"
-    with standing(lab, "libreswan-4.10", DEVICE, files, script) as device:
+    with standing(lab, "libreswan-4.10", LIBRESWAN, files, script) as device:
         assert until(device, "ipsec", "addconn", "--checkconfig") == ""
         until(device, "sh", "-c", "ipsec status | grep -q conformance-transport")
-        listen(device)
         with suite(lab, kit) as host:
-            status, records, told = run(host)
+            status, records, told = run(host, "--role", "responder")
         assert status == 0, told
         check_passes(records)
         assert {record["combination"]["mode"] for record in records} == {"tunnel", "transport"}

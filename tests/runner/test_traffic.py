@@ -277,3 +277,36 @@ def test_what_answers_in_the_wrong_direction_is_not_what_was_sent() -> None:
     back.kind = IcmpType.ECHO  # a peer that sends what does not belong there
     found = read("tunnel", back.keys, back.wire())
     assert (found.backward_seen, found.backward_decrypted) == (1, 0)
+
+
+@pytest.mark.parametrize("mode", ["tunnel", "transport"])
+def test_the_responder_may_be_the_one_that_pings(mode: Mode) -> None:
+    """As the reference does when a device began: requests go backward, replies forward."""
+    there, back = (Tunnel(way, (Protocol.ESP,), mode) for way in ("forward", "backward"))
+    there.kind, back.kind = IcmpType.ECHO_REPLY, IcmpType.ECHO
+    captured = [Packet(0.0, bytes(12) + b"\x08\x00" + one.wire()) for one in (there, back)]
+    addresses, keys = (ALICE.address, BOB.address), there.keys + back.keys
+    view = connection(mode, (ALICE, BOB))
+    seen = read_traffic(captured, view, addresses, keys, (1, 1), asks="responder")
+    assert (seen.forward_decrypted, seen.backward_decrypted) == (1, 1)
+    usual = read_traffic(captured, view, addresses, keys, (1, 1))
+    assert (usual.forward_decrypted, usual.backward_decrypted) == (0, 0)
+
+
+def test_other_traffic_of_a_device_in_use_is_not_counted() -> None:
+    """What opens and is no echo of ours is neither proof nor failure; what does not open fails."""
+    there = Tunnel("forward", (Protocol.ESP,), "tunnel")
+    other = Tunnel("forward", (Protocol.ESP,), "tunnel")
+    other.kind = IcmpType.ECHO_REPLY
+    broken = bytearray(there.wire())
+    broken[-1] ^= 1
+    addresses, view = (ALICE.address, BOB.address), connection("tunnel", (ALICE, BOB))
+
+    def counted(*packets: bytes, in_use: bool) -> tuple[int, int]:
+        captured = [Packet(0.0, bytes(12) + b"\x08\x00" + ip) for ip in packets]
+        seen = read_traffic(captured, view, addresses, there.keys, (1, 1), in_use=in_use)
+        return seen.forward_seen, seen.forward_decrypted
+
+    assert counted(there.wire(), other.wire(), in_use=True) == (1, 1)
+    assert counted(there.wire(), other.wire(), in_use=False) == (2, 1)
+    assert counted(there.wire(), bytes(broken), in_use=True) == (2, 1)
