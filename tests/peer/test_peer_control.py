@@ -45,7 +45,7 @@ def test_hello(pair: Pair) -> None:
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"remote": "300.1.1.1"}, "300.1.1.1"),
-    ({"remote": 5}, "from int"),
+    ({"remote": 5}, "expected IpAddress as text, got int"),
     ({"remote": None}, "missing required field `remote`"),
     ({"local_selector": "10.78.11.5/24"}, "has host bits set"),
     ({"seed": "one"}, "Expected `int`, got `str` - at `$.seed`"),
