@@ -55,7 +55,10 @@ RESULTS = Path("results")
     "pairings",
     multiple=True,
     metavar="INITIATOR,RESPONDER",
-    help="Run only this ordered pairing; repeat for several. Default: all ordered pairings.",
+    help=(
+        "Run only this ordered pairing; repeat for several. Default: all ordered pairings but "
+        "those of two versions of one daemon."
+    ),
 )
 @click.option("--peers", metavar="NAME,...", help="Run all pairings of these peers only.")
 @click.option(

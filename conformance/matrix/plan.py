@@ -160,6 +160,8 @@ def _pairings(
     for name in [name for pair in wanted for name in pair]:
         find_manifest(manifests, name)
     able = [(a, b) for a, b in wanted if _goes_together(manifests[a], manifests[b])]
+    if peers is None:  # two versions of one daemon meet where they are named
+        able = [(a, b) for a, b in able if a == b or manifests[a].kind != manifests[b].kind]
     if pairings is None and not able:
         raise UserError(
             f"none of {', '.join(names)} can begin what another of them answers",
