@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DIGEST_LENGTH = 12
-_IGNORED = ("__pycache__", ".pyc", "peer.toml", "observed.json")
+_IGNORED = ("__pycache__", ".pyc", "peer.toml", "tool.toml", "observed.json")
 """Compiled files, the manifest and what was observed: claims do not change an image."""
 
 

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from conformance.lab.containers import LABELS, NETWORK
-from conformance.lab.context import build_context
+from conformance.lab.context import BuildContext
+from conformance.lab.digests import context_files
 from conformance.lab.images import ensure_image
-from conformance.lab.paths import cache_folder
+from conformance.resources import peers_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,13 +19,18 @@ if TYPE_CHECKING:
     from conformance.lab.lab import Lab
 
 
+def tool_context(name: str) -> BuildContext:
+    """Return the context of a tool's image: its folder alone."""
+    return BuildContext(name, context_files(peers_root() / name))
+
+
 @contextmanager
 def running_tool(lab: Lab, name: str) -> Iterator[Container]:
     """Give a running container of the tool, built where it has changed; it is removed afterwards.
 
     Its address is whichever the network has free: it is neither captured nor routed for.
     """
-    image = ensure_image(lab.client, build_context(name, cache_folder()))
+    image = ensure_image(lab.client, tool_context(name))
     container = lab.client.containers.run(
         image.id, detach=True, network=NETWORK, labels=LABELS, init=True
     )

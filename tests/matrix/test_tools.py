@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conformance.errors import UserError
+from conformance.lab.tools import tool_context
 from conformance.matrix import load_manifests
 from conformance.matrix.tools import load_tools
 from conformance.resources import peer_names, peers_root
@@ -48,3 +49,10 @@ def test_a_broken_manifest_is_told(tmp_path: Path, old: str, new: str, message: 
         load_tools(tmp_path)
     assert "tool.toml" in caught.value.message
     assert message in caught.value.message
+
+
+def test_the_image_is_made_of_the_folder_without_its_manifest() -> None:
+    """No kind of peer shares files with it."""
+    context = tool_context(NAME)
+    assert set(context.files) == {"Dockerfile"}
+    assert context.base == "debian:bookworm-slim"
