@@ -234,7 +234,9 @@ def test_a_daemons_image_is_its_dockerfile_and_what_its_kind_shares(peer: str) -
     assert context.base == f"debian:{SUITES[peer]}-slim"
     assert context.files["Dockerfile"] == peers_root() / peer / "Dockerfile"
     assert {"entrypoint.sh"} < shared.keys()
-    assert shared.items() <= context.files.items()
+    own = context_files(peers_root() / peer)
+    assert (shared | own).items() <= context.files.items()
+    assert "templates/connection.conf" not in own
 
 
 def test_a_peers_own_file_goes_before_that_of_its_kind(
