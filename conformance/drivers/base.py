@@ -55,13 +55,15 @@ class Host:
     inner_subnet: str
     own_address: str | None = None
     """Where it is another than ``address``: the peer's own, which is its identity too."""
+    certified: str | None = None
+    """The address in its certificate, where that is another: one serves all cells of a peer."""
     key_id: str | None = None
     """A name that it proves in place of its address (ID_KEY_ID, RFC 2407 4.6.2.11)."""
 
     @property
     def identity(self) -> str:
         """The address that it proves in phase 1, unless it has a ``key_id``."""
-        return self.own_address or self.address
+        return self.certified or self.own_address or self.address
 
 
 @dataclass(frozen=True, slots=True)

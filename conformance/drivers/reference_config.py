@@ -27,6 +27,7 @@ def configuration(connection: Connection) -> dict[str, Any]:
         "local": connection.local.address,
         "inner": connection.local.inner_address,
         "remote": connection.remote.address,
+        "local_id": _identity(connection.local),
         "remote_id": _identity(connection.remote),
         "psk": connection.psk,
         "exchange": levels["exchange"],

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from conformance.drivers import Connection, Driver, DriverError, Host
 from conformance.drivers.base import Attempt, Held, Role
+from conformance.drivers.methods import METHODS
 from conformance.matrix.plan import Cell, repeat_command
 from conformance.record.records import (
     Divergence,
@@ -43,6 +44,8 @@ PING_TIMEOUT = 2.0
 """Seconds for an echo reply."""
 SETTLE = 2.0
 """Seconds for the responder to install what the initiator holds, and for both to let go of it."""
+CERTIFIED = 0
+"""The slot, no cell's own, whose address stands in the certificates."""
 LAST_LINES = 5
 """Lines of its log that are quoted of a peer that died or does not answer."""
 DRAIN = 0.03
@@ -135,6 +138,20 @@ def _both(initiator: Stand, responder: Stand) -> Iterator[tuple[Role, Stand, Sta
     yield "responder", responder, initiator
 
 
+def _place(stand: Stand, slot: int, cell: Cell, name: str) -> Host:
+    """Where one end stands, and what it proves: an address or a name of its own in each cell.
+
+    Certificates are for one address of the container: to import one takes a daemon a second.
+    """
+    family = cell.combination["family"]
+    shown = METHODS[cell.combination["auth"]].key is not None
+    return replace(
+        host_of(stand.number, slot, family),
+        certified=host_of(stand.number, CERTIFIED, family).address if shown else None,
+        key_id=name if stand.named else None,
+    )
+
+
 def _seen_from(role: Role, other: Host, cell: Cell, translator: str) -> Host:
     """The other end's host as the end in this role sees it: the initiator's behind the NAT."""
     if role == "initiator" or cell.combination["nat"] == "none":
@@ -158,14 +175,9 @@ class CellRun:
         self._run_seed = settings.seed
         self._timeout, self._translator = settings.timeout, settings.translator
         self._capture = capture
-        name, family = f"c{self.seed:08x}", cell.combination["family"]
-        hosts = {
-            stand.number: replace(
-                host_of(stand.number, slot, family), key_id=name if stand.named else None
-            )
-            for stand in stands
-        }
-        first, second = (hosts[stand.number].address for stand in stands)
+        name = f"c{self.seed:08x}"
+        hosts = {stand.number: _place(stand, slot, cell, name) for stand in stands}
+        first, second = (hosts[stand.number].identity for stand in stands)
         self.ends = tuple(
             End(
                 role,
