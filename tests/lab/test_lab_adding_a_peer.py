@@ -18,7 +18,7 @@ from conformance.lab import open_lab
 from conformance.matrix.manifest import load_manifest
 from conformance.record import Run, Verdict
 from conformance.record.claims import Agreement, hold_claims
-from conformance.record.observed import load_observed
+from conformance.record.observed import Outcome, load_observed
 from conformance.resources import peers_root
 
 if TYPE_CHECKING:
@@ -104,13 +104,15 @@ def test_it_passes_against_the_reference_in_both_roles(place: Path) -> None:
 
 @pytest.mark.usefixtures("followed")
 def test_its_claims_are_checked_and_kept(place: Path) -> None:
-    """What is claimed works; DES, which is not, is refused."""
+    """What is claimed works; the one level that is not cannot be asked for, as the page says."""
     folder = place / "peers" / NAME
     observed = load_observed(folder)
     assert observed is not None
     held = hold_claims(load_manifest(folder), observed)
     assert {one.agreement for one in held} == {Agreement.AGREES}
-    assert {one.level for one in held if not one.claimed} == {"des"}
+    assert {(one.level, one.seen.outcome) for one in held if not one.claimed} == {
+        ("yes", Outcome.UNASKED)
+    }
     assert observed.package.startswith("strongswan-starter 5.9.8")
     assert json.loads((folder / "observed.json").read_text())["peer"] == NAME
 
