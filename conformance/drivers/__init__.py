@@ -11,6 +11,7 @@ from conformance.drivers.base import Connection, Driver, DriverError, Host
 from conformance.drivers.libreswan import LibreswanDriver
 from conformance.drivers.libreswan_names import WITHOUT_WORDS
 from conformance.drivers.reference import ReferenceDriver
+from conformance.drivers.scripted import ScriptedDriver
 from conformance.drivers.strongswan import StrongswanDriver
 from conformance.drivers.vpnc import VpncDriver
 
@@ -24,6 +25,7 @@ KINDS: dict[str, type[Driver]] = {
     "strongswan": StrongswanDriver,
     "libreswan": LibreswanDriver,
     "vpnc": VpncDriver,
+    "scripted": ScriptedDriver,
 }
 """The ``kind`` of a manifest -> its driver."""
 
@@ -34,7 +36,8 @@ UNASKED: dict[str, frozenset[str]] = {"libreswan": frozenset(WITHOUT_WORDS.value
 
 def unasked_words(manifest: Manifest) -> frozenset[str]:
     """What the driver of this peer says where it cannot ask: no word of the peer itself."""
-    return UNASKED.get(manifest.kind, frozenset())
+    scripted = manifest.script.without_words.values() if manifest.script else ()
+    return UNASKED.get(manifest.kind, frozenset()) | frozenset(scripted)
 
 
 def open_driver(kind: str, peer: str, container: Container) -> Driver:

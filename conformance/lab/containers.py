@@ -10,6 +10,7 @@ from docker.types import IPAMConfig, IPAMPool, Mount
 from conformance.errors import UserError
 from conformance.lab import addresses
 from conformance.lab.images import LAB_LABEL
+from conformance.resources import peer_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,6 +71,24 @@ def ensure_container(client: DockerClient, image: BuiltImage, side: str) -> tupl
         return found, False
     found.remove(force=True)
     return _start(client, image, side), True
+
+
+def remove_misplaced(client: DockerClient) -> None:
+    """Remove the peers' containers that have another number than the plan gives them now.
+
+    A peer that came or went moves those behind it, and two containers may not want one address.
+    """
+    wanted = {
+        container_name(peer, side): str(addresses.number(peer, side))
+        for peer in peer_names()
+        for side in addresses.SIDES
+    }
+    labelled: Any = {"label": f"{LAB_LABEL}=1"}
+    for found in client.containers.list(all=True, filters=labelled, ignore_removed=True):
+        environment = dict(one.split("=", 1) for one in found.attrs["Config"]["Env"])
+        number = environment.get("PEER_NUMBER")
+        if number is not None and wanted.get(str(found.name)) != number:
+            found.remove(force=True)
 
 
 def ensure_translator(client: DockerClient, image: BuiltImage) -> Container:

@@ -22,6 +22,7 @@ from conformance.lab.containers import (
     ensure_topology,
     ensure_translator,
     remove_all,
+    remove_misplaced,
 )
 from conformance.lab.context import REFERENCE, build_context
 from conformance.lab.embedded import EmbeddedEngine
@@ -124,6 +125,7 @@ def _fill(client: DockerClient, active: Engine, peers: Sequence[str], *, standin
     images = _ensure_images(client, active, {REFERENCE, *peers})
     remove_orphans(client)
     ensure_topology(client)
+    remove_misplaced(client)
     containers = _ensure_containers(client, [images[peer] for peer in peers])
     ensure_translator(client, images[REFERENCE])
     if not standing:  # nobody else can be using an earlier image

@@ -11,6 +11,7 @@ from conformance.errors import UserError
 from conformance.matrix.constraints import Exclusion, Role, first_exclusion
 from conformance.matrix.factors import FACTORS, check_level, find_factor
 from conformance.matrix.kernels import is_kernel
+from conformance.matrix.script import Script
 from conformance.matrix.unknown import unknown
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ BUT = "!"
 
 FILE_NAME = "peer.toml"
 """The manifest's name in a peer's folder."""
+
+SCRIPTED = "scripted"
+"""The kind of a peer that is driven by the commands of its manifest."""
+_TABLE = {True: "needs this table", False: "has no use for this table"}
 
 
 class Software(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,7 +76,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     name: str
     """The folder's name, e.g. ``libreswan-4.10``."""
-    kind: Literal["reference", "strongswan", "libreswan", "vpnc", "dut"]
+    kind: Literal["reference", "strongswan", "libreswan", "vpnc", "dut", "scripted"]
     """Which driver drives it."""
     version: str
     """The version of the implementation."""
@@ -95,6 +100,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Initiators with which it is paired only where that pairing is named."""
     settings: tuple[Setting, ...] = ()
     """What the lab sets in the daemon's configuration besides the connection."""
+
+    script: Script | None = None
+    """What drives it, where its kind is ``scripted``."""
 
     def undeclared(self, combination: Mapping[str, str], role: Role) -> list[str]:
         """What ``combination`` asks of it that it does not claim, as ``"<name>: <claim>"``."""
@@ -176,6 +184,11 @@ def _check(manifest: Manifest, path: Path) -> None:
         raise UserError(
             f"{path}, name: {manifest.name!r} is not the folder's name",
             f"Expected {path.parent.name!r}.",
+        )
+    if (manifest.kind == SCRIPTED) != (manifest.script is not None):
+        raise UserError(
+            f"{path}, script: a peer of kind {manifest.kind!r} {_TABLE[manifest.kind == SCRIPTED]}",
+            "Commands in [script] drive a peer of kind 'scripted', and no other.",
         )
     for factor in FACTORS:
         if not manifest.claims.get(factor.name):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from conformance.matrix import constraints, kernels, manifest
+from conformance.matrix import constraints, kernels, manifest, script
 from conformance.matrix.factors import FACTORS
 from conformance.matrix.kernels import KernelManifest
 from conformance.matrix.manifest import BUT, Manifest
@@ -28,7 +28,7 @@ FILE_NAME = "peer.schema.json"
 """Its name in the folder of the peers; every manifest begins with a comment that points there."""
 ROOM = "conformance.matrix"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_MODULES = (constraints, kernels, manifest)
+_MODULES = (constraints, kernels, manifest, script)
 """Where the structures of manifests are defined."""
 
 

@@ -24,6 +24,7 @@ class Agreement(StrEnum):
     FAILS = "declared but fails"
     WORKS = "undeclared but works"
     OPEN = "inconclusive"
+    """Nothing was proven, or the peer took what it does not claim, and it did not go well."""
 
 
 class Held(NamedTuple):
@@ -57,13 +58,13 @@ def _held(manifest: Manifest, observed: Observed) -> Iterator[Held]:
                 claimed = not manifest.undeclared(combination, role)
                 agreement = _agreement(seen.outcome, claimed=claimed)
                 known = manifest.deviation(combination, role)
-                differs = known and agreement not in (Agreement.AGREES, Agreement.OPEN)
+                differs = agreement is not Agreement.AGREES and seen.outcome is not Outcome.OPEN
                 why = f"{known.reason} ({known.source})" if known and differs else ""
                 yield Held(role, factor, level, claimed, seen, agreement, why)
 
 
 def _agreement(outcome: Outcome, *, claimed: bool) -> Agreement:
-    if outcome is Outcome.OPEN:
+    if outcome is Outcome.OPEN or (outcome is Outcome.BREAKS and not claimed):
         return Agreement.OPEN
     if claimed == (outcome is Outcome.WORKS):
         return Agreement.AGREES

@@ -12,6 +12,7 @@ import msgspec
 from conformance.errors import UserError
 from conformance.matrix.constraints import Role
 from conformance.matrix.factors import FACTORS
+from conformance.record.agreement import established
 from conformance.record.records import EndState, Record, Verdict
 from conformance.record.store import write_atomically
 
@@ -31,7 +32,9 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     """The peer said no, as is due to what it does not claim."""
     FAILS = "fails"
-    """It does not work, whoever's fault it is."""
+    """No SAs came of it, whoever's fault that is."""
+    BREAKS = "breaks"
+    """The peer took it: SAs stood at both ends, or it died of it; and it did not go well."""
     UNASKED = "cannot be asked"
     """Its configuration has no words for it, or our driver knows better than to try."""
     OPEN = "inconclusive"
@@ -100,6 +103,8 @@ def outcome_of(record: Record, peer: str, unasked: Collection[str]) -> tuple[Out
     if others and record.verdict is not Verdict.PASS:
         return Outcome.OPEN, f"the other end does not claim it ({'; '.join(others)})"
     outcome = _OUTCOMES[record.verdict]
+    if outcome is Outcome.FAILS and (established(record) or record.alive is False):
+        outcome = Outcome.BREAKS
     return outcome, "" if outcome is Outcome.WORKS else stable(record.reason)
 
 

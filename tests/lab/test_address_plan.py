@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from conformance.errors import UserError
 from conformance.lab import addresses
 from conformance.lab.addresses import SIDES, SLOTS, inner, inner_subnet, number, outer, own_address
-from conformance.lab.containers import container_name
+from conformance.lab.containers import container_name, remove_misplaced
 from conformance.resources import PACKAGE
 
 if TYPE_CHECKING:
@@ -102,3 +103,26 @@ def test_an_unknown_peer_is_named_with_those_there_are(unknown: str) -> None:
     with pytest.raises(UserError, match=repr(unknown)) as error:
         number(unknown, "a")
     assert "alpha-1.0, beta-2.1, reference" in error.value.hint
+
+
+def test_containers_that_the_plan_has_moved_are_removed() -> None:
+    """A peer that came or went moves others; those, and the ones that went, are started anew."""
+    removed: list[str] = []
+
+    def standing(name: str, number: int | None) -> Any:
+        environment = [f"PEER_NAME={name}"] + ([f"PEER_NUMBER={number}"] if number else [])
+        return SimpleNamespace(
+            name=name,
+            attrs={"Config": {"Env": environment}},
+            remove=lambda *, force: removed.append(name) if force else None,
+        )
+
+    there = [
+        standing(container_name("alpha-1.0", "a"), 10),
+        standing(container_name("beta-2.1", "a"), 14),
+        standing(container_name("gone-1.0", "b"), 13),
+        standing("ipsec-conformance-nat", None),
+    ]
+    client: Any = SimpleNamespace(containers=SimpleNamespace(list=lambda **_: there))
+    remove_misplaced(client)
+    assert removed == [container_name("beta-2.1", "a"), container_name("gone-1.0", "b")]

@@ -69,7 +69,7 @@ REFUSED = Seen(outcome=Outcome.REFUSED, reason="NO-PROPOSAL-CHOSEN")
     [
         (Verdict.PASS, (Outcome.WORKS, "")),
         (Verdict.UNSUPPORTED, (Outcome.REFUSED, "because")),
-        (Verdict.FAIL, (Outcome.FAILS, "because")),
+        (Verdict.FAIL, (Outcome.BREAKS, "because")),
         (Verdict.INCONCLUSIVE, (Outcome.OPEN, "because")),
         (Verdict.ERROR, (Outcome.OPEN, "because")),
     ],
@@ -78,6 +78,17 @@ def test_an_outcome_follows_from_the_verdict(
     good: Observation, verdict: Verdict, expected: tuple[Outcome, str]
 ) -> None:
     assert outcome_of(recorded(good, verdict), "libreswan-4.10", ()) == expected
+
+
+@pytest.mark.parametrize(
+    ("alive", "expected"), [(True, Outcome.FAILS), (None, Outcome.FAILS), (False, Outcome.BREAKS)]
+)
+def test_a_failure_without_sas_is_no_breach_unless_the_peer_died(
+    *, good: Observation, alive: bool | None, expected: Outcome
+) -> None:
+    bare = replace(good, responder=replace(good.responder, child=None))
+    record = recorded(bare, Verdict.FAIL, alive=alive)
+    assert outcome_of(record, "libreswan-4.10", ())[0] is expected
 
 
 def test_a_driver_that_cannot_ask_is_told_apart_from_a_refusal(good: Observation) -> None:
@@ -123,6 +134,8 @@ def test_a_reason_is_the_same_the_next_time(reason: str, expected: str) -> None:
         ({"cipher": {"des": REFUSED}}, False, Agreement.AGREES),
         ({"cipher": {"des": FAILS}}, False, Agreement.AGREES),
         ({"cipher": {"des": WORKS}}, False, Agreement.WORKS),
+        ({"cipher": {"des": Seen(outcome=Outcome.BREAKS)}}, False, Agreement.OPEN),
+        ({"cipher": {"3des": Seen(outcome=Outcome.BREAKS)}}, True, Agreement.FAILS),
         ({"cipher": {"des": Seen(outcome=Outcome.OPEN)}}, False, Agreement.OPEN),
         ({"esn": {"yes": Seen(outcome=Outcome.UNASKED)}}, False, Agreement.AGREES),
         ({"lifetime": {"seconds": Seen(outcome=Outcome.UNASKED)}}, True, Agreement.FAILS),
