@@ -12,6 +12,8 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
+from docker.errors import NotFound
+
 from conformance.drivers.methods import METHODS, Method
 
 if TYPE_CHECKING:
@@ -233,7 +235,10 @@ class Driver(ABC):
         self.open()
 
     def _running(self) -> int:
-        self.container.reload()
+        try:
+            self.container.reload()
+        except NotFound as error:
+            raise DriverError(f"{self.name}: the container is gone") from error
         return int(self.container.attrs["State"]["Pid"])
 
     def reach_over(self, translator: str, destination: str) -> None:

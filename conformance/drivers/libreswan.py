@@ -34,6 +34,7 @@ from conformance.resources import peer_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from conformance.crypto.issuing import Credentials
     from conformance.drivers.shell import Result
@@ -115,18 +116,30 @@ class LibreswanDriver(DaemonDriver):
     def _add(self, connections: Sequence[Connection]) -> dict[str, str]:
         path = SHARED / f"{self.name}.conf"
         path.write_text("\n".join(self._template.render(template_values(c)) for c in connections))
-        mark, names = self.log_mark(), [connection.name for connection in connections]
+        names = [connection.name for connection in connections]
+        _, log = self._addconn(path, names)
+        missing = [name for name in names if ADDED not in entries_with(log, [f'"{name}"'])]
+        asked = {name: self._refusal(path, name) for name in missing}
+        return {name: words for name, words in asked.items() if words}
+
+    def _refusal(self, path: Path, name: str) -> str | None:
+        """Load one connection alone: why that fails tells the log or addconn; None where it works.
+
+        Of several connections addconn does not always tell which one it speaks of.
+        """
+        output, log = self._addconn(path, [name])
+        told: list[str] = [*output.strip().splitlines()[-1:], *REFUSED.findall(log)]
+        if ADDED in log:
+            return None
+        if not told:
+            raise DriverError(f"{self.name}: addconn does not load {name}, and says nothing")
+        return told[-1]
+
+    def _addconn(self, path: Path, names: Sequence[str]) -> tuple[str, str]:
+        """What addconn says, and what pluto logs meanwhile."""
+        mark = self.log_mark()
         loaded = self.shell.run([f"{LIBEXEC}/addconn", "--config", str(path), *names])
-        log = self.logs(mark)
-        refused = {}
-        for connection in connections:
-            said = entries_with(log, [f'"{connection.name}"'])
-            if ADDED not in said:
-                told = REFUSED.findall(said)
-                if not told:
-                    raise DriverError(f"{self.name}: addconn ended with {loaded}")
-                refused[connection.name] = told[-1]
-        return refused
+        return loaded.output, self.logs(mark)
 
     def _import(self, credentials: Credentials) -> None:
         """Take a bundle into pluto's NSS database, and its authority as one to trust; once."""
