@@ -61,7 +61,7 @@ CHILD = re.compile(r"STATE_QUICK_(?:I2|R2)\b")
 NAMED = re.compile(r'^000 "([^"]+)":', re.MULTILINE)
 """A connection in whack's status."""
 STATUS = (f"{LIBEXEC}/whack", "--status")
-LOGGED_AUTH = re.compile(r"IKE SA established \{auth=(\w+)")
+LOGGED_AUTH = re.compile(r"(?:IKE|ISAKMP) SA established \{auth=(\w+)")
 XAUTH_OWN, XAUTH_OTHER = "XAUTH: Successfully Authenticated", ": Authentication Successful"
 """What pluto logs as the user of XAUTH, and as the one who asks."""
 ESTABLISHED = "IPsec SA established"

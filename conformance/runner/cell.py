@@ -7,11 +7,14 @@ import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import product
 from typing import TYPE_CHECKING
 
 from conformance.drivers import Connection, Driver, DriverError, Host
 from conformance.drivers.base import Attempt, Held, Role
 from conformance.drivers.methods import METHODS
+from conformance.lab.addresses import SLOTS
+from conformance.matrix.factors import find_factor
 from conformance.matrix.plan import Cell, repeat_command
 from conformance.record.records import (
     Divergence,
@@ -44,8 +47,18 @@ PING_TIMEOUT = 2.0
 """Seconds for an echo reply."""
 SETTLE = 2.0
 """Seconds for the responder to install what the initiator holds, and for both to let go of it."""
-CERTIFIED = 0
-"""The slot, no cell's own, whose address stands in the certificates."""
+CERTIFIED = {
+    pair: SLOTS[-1] + 1 + index
+    for index, pair in enumerate(
+        product(
+            ("rsa-sig", "ecdsa-256", "ecdsa-384", "ecdsa-521"), find_factor("certificates").known
+        )
+    )
+}
+"""Key and level of ``certificates`` -> a slot that no cell has: its address is certified.
+
+Each has its own, for charon looks for a private key by the identity alone.
+"""
 LAST_LINES = 5
 """Lines of its log that are quoted of a peer that died or does not answer."""
 DRAIN = 0.03
@@ -144,10 +157,11 @@ def _place(stand: Stand, slot: int, cell: Cell, name: str) -> Host:
     Certificates are for one address of the container: to import one takes a daemon a second.
     """
     family = cell.combination["family"]
-    shown = METHODS[cell.combination["auth"]].key is not None
+    key, level = METHODS[cell.combination["auth"]].key, cell.combination["certificates"]
+    certified = key and host_of(stand.number, CERTIFIED[key, level], family).address
     return replace(
         host_of(stand.number, slot, family),
-        certified=host_of(stand.number, CERTIFIED, family).address if shown else None,
+        certified=certified,
         key_id=name if stand.named else None,
     )
 

@@ -147,6 +147,10 @@ FAULTS = {
         for family in MIXED
     },
     **{
+        (REFERENCE, "libreswan-4.3", f"auth=xauth-resp-{key}"): "the remote deleted the ISAKMP SA"
+        for key in ("psk", "rsa-sig")
+    },
+    **{
         (*pairing, CCM_BEHIND_NAT): f"no protected packet was seen from {peer}"
         for peer in LIBRESWANS
         for pairing in both_ways([REFERENCE], [peer])
