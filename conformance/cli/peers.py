@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SHOW = "show"
+WIDE = 120
+"""Columns of a terminal that have room for what a peer is."""
 
 Known = Manifest | KernelManifest | Tool
 WITHOUT_ROLES = {"linux": "data plane", "tool": "tool"}
@@ -142,13 +144,18 @@ def _find(known: dict[str, Known], name: str) -> Known:
 
 
 def _show_all(facts: list[dict[str, Any]]) -> None:
-    columns = ("peer", "version", "roles", "in the lab", "claims checked", "what it is")
-    table = Table(*columns, box=None, header_style="bold")
+    """A line for each; what it is, only where the terminal is wide enough for that."""
+    console = Console(highlight=False)
+    wide = console.width >= WIDE
+    table = Table(box=None, header_style="bold")
+    table.add_column("peer", no_wrap=True)
+    for name in ("version", "roles", "in the lab", "claims checked", *["what it is"] * wide):
+        table.add_column(name)
     for one in facts:
         roles = ", ".join(one.get("roles", ())) or WITHOUT_ROLES[one.get("kind", "tool")]
         words = (one["name"], one["version"], roles, one["lab"], one["checked"])
-        table.add_row(*words, one["description"])
-    Console(highlight=False).print(table)
+        table.add_row(*words, *[one["description"]] * wide)
+    console.print(table)
 
 
 def _show_one(manifest: Known) -> None:
