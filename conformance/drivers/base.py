@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 SHARED = Path("/run/ipsec-conformance")
 """The volume that all containers share: control sockets, daemon logs, connection files."""
 
-REKEY_AFTER = 3
-"""Seconds after which an initiator replaces its IPsec SAs, where a cell wants that."""
+REKEY_AFTER = 6
+"""Seconds after which an initiator replaces its IPsec SAs, where a cell wants that.
+
+Long enough for a cell to look at both ends, and to end, between one time and the next.
+"""
 KILOBYTES = 10_000
 """What an IPsec SA may carry where a cell wants such a limit: far more than its pings."""
 POLL, SLOWEST_POLL = 0.02, 0.32

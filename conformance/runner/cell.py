@@ -59,6 +59,8 @@ CERTIFIED = {
 
 Each has its own, for charon looks for a private key by the identity alone.
 """
+LOOKS = 3
+"""How often both ends are read before what they hold counts as different."""
 LAST_LINES = 5
 """Lines of its log that are quoted of a peer that died or does not answer."""
 DRAIN = 0.03
@@ -171,6 +173,14 @@ def _seen_from(role: Role, other: Host, cell: Cell, translator: str) -> Host:
     if role == "initiator" or cell.combination["nat"] == "none":
         return other
     return replace(other, address=translator, own_address=other.address)
+
+
+def _belong_together(first: End, second: End) -> bool:
+    """Whether what was read of the two is one pair of SAs, not two with a rekey in between."""
+    ours, theirs = first.held.child, second.held.child
+    if ours is None or theirs is None:
+        return False
+    return (ours.spi_in, ours.spi_out) == (theirs.spi_out, theirs.spi_in)
 
 
 class CellRun:
@@ -351,7 +361,10 @@ class CellRun:
         if missing:
             self._unproven += (f"event={event}: {missing}",)
         self._ping()
-        self._observe()
+        for _ in range(LOOKS):
+            self._observe()
+            if _belong_together(*self.ends):
+                break
 
     def _observe(self) -> None:
         second = self.responder

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 SILENCE = 3.5
 """Seconds without traffic; every peer asks whether the other is there after one."""
-REKEY = 12.0
-"""Seconds for a pair of SAs to be replaced at both ends; every peer begins after three."""
+REKEY = 15.0
+"""Seconds for a pair of SAs to be replaced at both ends; every peer begins after six."""
 LOOK = 0.25
 """Seconds between two looks."""
 

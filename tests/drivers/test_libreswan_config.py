@@ -148,7 +148,7 @@ CASES: list[tuple[dict[str, str], Changes, Changes]] = [
     *(({"esp_cipher": level, "esp_integrity": integrity}, {"phase2alg": word}, {"phase2alg": word})
       for level, integrity, word in ESP),
     ({"event": "dpd"}, DPD, DPD),
-    ({"event": "rekey"}, {"rekey": "yes", "rekeymargin": "3597s", "rekeyfuzz": "0%"}, {}),
+    ({"event": "rekey"}, {"rekey": "yes", "rekeymargin": "3594s", "rekeyfuzz": "0%"}, {}),
     ({"fragmentation": "yes"}, {"fragmentation": "force"}, {"fragmentation": "force"}),
     ({"nat": "initiator"}, {"encapsulation": "auto"},
      {"encapsulation": "auto", "right": "10.77.0.254"}),

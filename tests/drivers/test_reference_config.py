@@ -131,7 +131,7 @@ FIELDS: list[tuple[dict[str, str], dict[str, Any], dict[str, Any]]] = [
     ({"nat": "initiator"}, {"nat_traversal": {}}, {"nat_traversal": {}}),
     ({"event": "dpd"}, {"dpd": {"idle": 1.0, "timeout": 1.0, "tries": 5}},
      {"dpd": {"idle": 1.0, "timeout": 1.0, "tries": 5}}),
-    ({"event": "rekey"}, {"lifetimes": {"soft": 3 / 3600, "overlap": 1}}, {}),
+    ({"event": "rekey"}, {"lifetimes": {"soft": 6 / 3600, "overlap": 1}}, {}),
 ]  # fmt: skip
 
 

@@ -140,7 +140,7 @@ CHILDREN: list[tuple[dict[str, str], dict[str, Any], dict[str, Any]]] = [
     ({"lifetime": "kilobytes"},
      {"life_bytes": "10000000", "rekey_bytes": "0", "rand_bytes": "0", "life_time": "3600"},
      {"life_bytes": "10000000", "rekey_bytes": "0", "rand_bytes": "0", "life_time": "3600"}),
-    ({"event": "rekey"}, {"rekey_time": "3s", "life_time": "3600", "rand_time": "0s"},
+    ({"event": "rekey"}, {"rekey_time": "6s", "life_time": "3600", "rand_time": "0s"},
      {"rekey_time": "0s", "life_time": "3600"}),
     ({"mode": "transport"},
      {"mode": "transport", "local_ts": ["dynamic"], "remote_ts": ["dynamic"]},

@@ -82,5 +82,5 @@ def test_a_rekey_that_does_not_come_about_is_told_when_its_time_is_out(
     clock: list[float], ends: Sequence[tuple[int, tuple[int | None, ...]]]
 ) -> None:
     told = EVENTS["rekey"]([end(before, steps(*looks)) for before, looks in ends])
-    assert told == "not both ends held new SAs after 12 s"
+    assert told == "not both ends held new SAs after 15 s"
     assert clock == [events.REKEY]
