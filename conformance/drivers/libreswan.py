@@ -55,7 +55,7 @@ ESP_NEWEST = re.compile(r"(?:ESP|AH) algorithm newest: [^;\n]+; pfsgroup=(\S+)")
 NOTIFY = re.compile(r"\b([A-Z]+(?:_[A-Z]+)+)\b")
 UNANSWERED = re.compile(r"initial (?:Main|Aggressive) Mode message .*?but (.*)")
 """How pluto refuses, in its log alone, what none of its connections allows."""
-UNTRUSTED = re.compile(r"NSS: ERROR: (.*)")
+UNTRUSTED = re.compile(r"NSS:? ERROR: (.*)")
 """How it refuses a certificate; the peer hears of it in a notify that it cannot yet take."""
 CHILD = re.compile(r"STATE_QUICK_(?:I2|R2)\b")
 NAMED = re.compile(r'^000 "([^"]+)":', re.MULTILINE)

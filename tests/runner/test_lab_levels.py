@@ -147,6 +147,10 @@ FAULTS = {
         for family in MIXED
     },
     **{
+        (REFERENCE, "libreswan-5.2", f"mode_config=pull{more}"): "identifier 0"
+        for more in ("", " auth=xauth-init-psk", " auth=xauth-init-rsa-sig")
+    },
+    **{
         (REFERENCE, "libreswan-4.3", f"auth=xauth-resp-{key}"): "the remote deleted the ISAKMP SA"
         for key in ("psk", "rsa-sig")
     },
