@@ -230,6 +230,10 @@ class Driver(ABC):
         """Whether the process that was there when the channel was opened still runs."""
         return self.process != 0 and self._running() == self.process
 
+    def answers(self) -> bool:
+        """Whether the daemon itself answers over its control channel."""
+        return bool(self.version())
+
     def restart(self) -> None:
         """End the peer, start it again and open the channel anew; it has forgotten everything."""
         with suppress(OSError):

@@ -90,6 +90,10 @@ class LibreswanDriver(DaemonDriver):
             raise DriverError(f"{self.name}: no version in {output.strip()!r}")
         return found[1]
 
+    def answers(self) -> bool:
+        """Whether pluto answers whack in time."""
+        return self._whack("--briefstatus", limit=START).status == 0
+
     @cached_property
     def _template(self) -> Template:
         folders = [folder / "templates" for folder in peer_folders(self.peer, KIND)]

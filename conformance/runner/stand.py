@@ -97,7 +97,7 @@ class Stand:
 
     def _answers(self) -> bool:
         try:
-            return self._driver.alive() and bool(self._driver.version())
+            return self._driver.alive() and self._driver.answers()
         except DriverError:
             return False
 
