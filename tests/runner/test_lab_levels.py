@@ -1,7 +1,7 @@
 """Every level of every factor against every daemon, in both roles, one or a few at a time.
 
-Every version of a daemon meets the reference with every change, and every version of the other
-daemon with those that are about features.
+Every version of a daemon meets the reference with every change, and the other daemon of its time
+with those that are about features.
 """
 
 from __future__ import annotations
@@ -47,7 +47,12 @@ def both_ways(ones: Iterable[str], others: Sequence[str]) -> list[tuple[str, str
 
 STRONGSWANS, LIBRESWANS = of_kind("strongswan"), of_kind("libreswan")
 WITH_REFERENCE = both_ways([REFERENCE], [*STRONGSWANS, *LIBRESWANS])
-AMONG_DAEMONS = both_ways(STRONGSWANS, LIBRESWANS)
+AMONG_DAEMONS = [
+    pair
+    for pair in both_ways(STRONGSWANS, LIBRESWANS)
+    if MANIFESTS[pair[0]].image == MANIFESTS[pair[1]].image
+]
+"""Those of one Debian; the matrix has every version of one with every version of the other."""
 PLAIN = plain_combination(all_levels())
 
 CTR = "esp_cipher=aes128ctr"
