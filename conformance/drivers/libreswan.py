@@ -47,8 +47,10 @@ LIBEXEC = "/usr/libexec/ipsec"
 NSS = "sql:/var/lib/ipsec/nss"
 """The database that ``ipsec initnss`` made."""
 
-START = 20.0
-"""Seconds that pluto gets to answer whack."""
+START = 60.0
+"""Seconds that pluto gets to begin, with all its addresses, on a busy machine."""
+ANSWER = 10.0
+"""Seconds that it gets to answer once it runs."""
 
 IKE_NEWEST = re.compile(r"IKE(?:v1)? algorithm newest: ([A-Z0-9_]+)-([A-Z0-9_]+)-([A-Z0-9_]+)")
 ESP_NEWEST = re.compile(r"(?:ESP|AH) algorithm newest: [^;\n]+; pfsgroup=(\S+)")
@@ -92,7 +94,7 @@ class LibreswanDriver(DaemonDriver):
 
     def answers(self) -> bool:
         """Whether pluto answers whack in time."""
-        return self._whack("--briefstatus", limit=START).status == 0
+        return self._whack("--briefstatus", limit=ANSWER).status == 0
 
     @cached_property
     def _template(self) -> Template:
