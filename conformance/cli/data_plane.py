@@ -6,7 +6,6 @@ import platform
 import sys
 from collections import Counter
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,11 +13,15 @@ import msgspec
 
 from conformance.cli.options import (
     engine_option,
+    factor_option,
     json_option,
     keep_lab_option,
     kernel_option,
+    limit_option,
     plan_option,
+    results_option,
     resume_option,
+    seed_option,
 )
 from conformance.console import screen
 from conformance.errors import UserError
@@ -41,27 +44,20 @@ from conformance.runner.data_plane.protocol import DataJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from conformance.record.data_plane import DataRecord
     from conformance.runner.data_plane.host import Runner
     from conformance.runner.data_plane.protocol import KernelFound
 
-RESULTS = Path("results")
-
 
 @click.command(name="data-plane", short_help="Run every transform against a Linux kernel.")
-@click.option(
-    "--factor",
-    "factors",
-    multiple=True,
-    metavar="FACTOR=LEVEL,...",
-    help=(
-        "Keep a factor to some of its levels; repeat for several factors. "
-        f"Factors: {', '.join(FACTORS)}."
-    ),
+@factor_option(
+    "Keep a factor to some of its levels; repeat for several factors. "
+    f"Factors: {', '.join(FACTORS)}."
 )
-@click.option("--limit", type=int, metavar="N", help="Only the first N cells.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of keys and payloads.")
+@limit_option("cells")
+@seed_option("keys and payloads")
 @resume_option
 @click.option(
     "--here",
@@ -80,13 +76,7 @@ RESULTS = Path("results")
 @keep_lab_option
 @plan_option
 @json_option
-@click.option(
-    "--results",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=RESULTS,
-    show_default=True,
-    help="Where runs are kept; results/data-plane/latest points at the newest.",
-)
+@results_option("results", "results/data-plane/latest points at the newest")
 def data_plane(
     *,
     factors: tuple[str, ...],

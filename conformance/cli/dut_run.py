@@ -11,7 +11,16 @@ import click
 from msgspec.structs import replace
 
 from conformance.cli.matrix import newest_unfinished, publish, show_plan
-from conformance.cli.options import json_option, plan_option, resume_option
+from conformance.cli.options import (
+    factor_option,
+    json_option,
+    limit_option,
+    plan_option,
+    results_option,
+    resume_option,
+    seed_option,
+    strength_option,
+)
 from conformance.console import screen
 from conformance.dut.device import read_device
 from conformance.dut.run import Bench, left_out, plan_for
@@ -27,7 +36,6 @@ if TYPE_CHECKING:
     from conformance.dut.device import Device
     from conformance.matrix.plan import Plan
 
-RESULTS = Path("results/dut")
 NEGOTIATION = 20.0
 """Seconds that a negotiation may take which we begin: a device may be slow."""
 
@@ -39,22 +47,12 @@ NEGOTIATION = 20.0
     type=click.Choice(["responder", "initiator"]),
     help="Run only the cells in which the device is this.  [default: all that it takes]",
 )
-@click.option(
-    "--factor",
-    "factors",
-    multiple=True,
-    metavar="FACTOR=LEVEL,...",
-    help="Keep a factor to some of the levels that the device claims; repeat for several factors.",
+@factor_option(
+    "Keep a factor to some of the levels that the device claims; repeat for several factors."
 )
-@click.option(
-    "--strength",
-    type=click.IntRange(2, 3),
-    default=2,
-    show_default=True,
-    help="How many factors meet in every way: 2 for pairs of levels, 3 for triples.",
-)
-@click.option("--limit", type=int, metavar="N", help="Only the first N combinations.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of plan and cells.")
+@strength_option
+@limit_option("combinations")
+@seed_option("plan and cells")
 @click.option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),
@@ -68,13 +66,7 @@ NEGOTIATION = 20.0
 @resume_option
 @plan_option
 @json_option
-@click.option(
-    "--results",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=RESULTS,
-    show_default=True,
-    help="Where runs are kept; latest, beside them, points at the newest.",
-)
+@results_option("results/dut", "latest, beside them, points at the newest")
 def run(
     file: Path,
     *,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,11 +13,16 @@ import msgspec
 from conformance.cli.options import (
     at_once_option,
     engine_option,
+    factor_option,
     json_option,
     keep_lab_option,
     kernel_option,
+    limit_option,
     plan_option,
+    results_option,
     resume_option,
+    seed_option,
+    strength_option,
 )
 from conformance.console import screen
 from conformance.errors import UserError
@@ -41,12 +45,11 @@ from conformance.runner.host import run_cells
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from conformance.lab import Lab
     from conformance.matrix import Manifest
     from conformance.record import Record
-
-RESULTS = Path("results")
 
 
 @click.command(short_help="Run the interop matrix and publish it.")
@@ -61,24 +64,12 @@ RESULTS = Path("results")
     ),
 )
 @click.option("--peers", metavar="NAME,...", help="Run all pairings of these peers only.")
-@click.option(
-    "--factor",
-    "factors",
-    multiple=True,
-    metavar="FACTOR=LEVEL,...",
-    help=(
-        "Keep a factor to some of its levels, rare ones too; repeat for several factors. "
-        f"Factors: {', '.join(factor.name for factor in FACTORS)}. "
-        "`ipsec-conformance peers reference` lists the levels of each."
-    ),
+@factor_option(
+    "Keep a factor to some of its levels, rare ones too; repeat for several factors. "
+    f"Factors: {', '.join(factor.name for factor in FACTORS)}. "
+    "`ipsec-conformance peers reference` lists the levels of each."
 )
-@click.option(
-    "--strength",
-    type=click.IntRange(2, 3),
-    default=2,
-    show_default=True,
-    help="How many factors meet in every way: 2 for pairs of levels, 3 for triples.",
-)
+@strength_option
 @click.option(
     "--wide",
     is_flag=True,
@@ -87,8 +78,8 @@ RESULTS = Path("results")
         "AH, NAT ..."
     ),
 )
-@click.option("--limit", type=int, metavar="N", help="Only the first N combinations.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of plan and cells.")
+@limit_option("combinations")
+@seed_option("plan and cells")
 @resume_option
 @engine_option
 @kernel_option
@@ -96,13 +87,7 @@ RESULTS = Path("results")
 @at_once_option
 @plan_option
 @json_option
-@click.option(
-    "--results",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=RESULTS,
-    show_default=True,
-    help="Where runs are kept; results/latest points at the newest.",
-)
+@results_option("results", "results/latest points at the newest")
 def matrix(
     *,
     pairings: tuple[str, ...],

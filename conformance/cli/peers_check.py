@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 import msgspec
 from rich.console import Console
 
-from conformance.cli.options import engine_option, keep_lab_option, kernel_option
+from conformance.cli.options import engine_option, keep_lab_option, kernel_option, results_option
 from conformance.console import screen
 from conformance.drivers import unasked_words
 from conformance.errors import UserError
@@ -44,6 +43,7 @@ from conformance.runner.host import run_cells
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from conformance.lab import Lab
     from conformance.matrix import Manifest
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from conformance.record import Record
     from conformance.record.claims import Held
 
-RESULTS = Path("results")
 FOLDER = "checks"
 """Runs of checks stand below it, apart from those of the matrix."""
 SEED = 1
@@ -113,13 +112,7 @@ class Check(NamedTuple):
 @kernel_option
 @keep_lab_option
 @click.option("--json", "as_json", is_flag=True, help="Write one level a line as JSON to stdout.")
-@click.option(
-    "--results",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=RESULTS,
-    show_default=True,
-    help="Where runs are kept; checks stand in its folder checks/.",
-)
+@results_option("results", "checks stand in its folder checks/")
 def check(
     *,
     name: str,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conformance.drivers.base import Connection, Driver, DriverError, Host
+from conformance.drivers.base import STOP, Connection, Driver, DriverError, Host
 from conformance.drivers.libreswan import LibreswanDriver
 from conformance.drivers.libreswan_names import WITHOUT_WORDS
 from conformance.drivers.reference import ReferenceDriver
@@ -41,10 +41,23 @@ def unasked_words(manifest: Manifest) -> frozenset[str]:
 
 
 def open_driver(kind: str, peer: str, container: Container) -> Driver:
-    """Open the channel to one container of ``peer``; DriverError where it does not answer."""
+    """Open the channel to one container of ``peer``, started anew where it died or hangs.
+
+    DriverError where it does not answer even then.
+    """
     driver = KINDS[kind](peer, container)
-    driver.open()
+    if not _opens(driver):
+        container.restart(timeout=STOP)
+        driver.open()
     return driver
+
+
+def _opens(driver: Driver) -> bool:
+    try:
+        driver.open()
+        return driver.answers()
+    except DriverError:
+        return False
 
 
 __all__ = ["KINDS", "Connection", "Driver", "DriverError", "Host", "open_driver", "unasked_words"]

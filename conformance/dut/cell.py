@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.drivers.base import Attempt, Connection, DriverError, Host
@@ -14,19 +12,15 @@ from conformance.drivers.methods import METHODS
 from conformance.dut.device import REFERENCE
 from conformance.dut.trigger import Pull
 from conformance.matrix.plan import factor_options
-from conformance.record.records import Divergence, EndState, Observation, Record, make_record
-from conformance.record.verdicts import judge
-from conformance.runner.cell import DRAIN, SETTLE, End
-from conformance.runner.dissect import dissect
+from conformance.record.records import EndState, Record
+from conformance.runner.account import DRAIN, Account, Story
+from conformance.runner.cell import SETTLE
+from conformance.runner.end import End
 from conformance.runner.events import EVENTS
-from conformance.runner.evidence import CellEvidence
 from conformance.runner.joined import joined
-from conformance.runner.proofs import unproven
-from conformance.runner.traffic import read_traffic
-from conformance.runner.wire import deletes_seen, wire_notifies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from conformance.crypto.issuing import Credentials
@@ -35,10 +29,7 @@ if TYPE_CHECKING:
     from conformance.dut.device import End as Place
     from conformance.dut.driver import LocalReference
     from conformance.matrix.plan import Cell
-    from conformance.record.records import Traffic
-    from conformance.record.wireshark import EspKey, IkeKey
     from conformance.runner.capture import Capture, Packet
-    from conformance.runner.dissect import WireMessage
     from conformance.runner.stand import Stand
 
 PINGS = 2
@@ -108,14 +99,7 @@ class DeviceCell:
         self._us = End(role, setting.stand, connection)
         mirrored = replace(connection, role=other, local=connection.remote, remote=connection.local)
         self._device = DeviceEnd(other, mirrored)
-        self._split: dict[str, float] = {}
-        self._ike_keys: dict[IkeKey, None] = {}
-        self._esp_keys: dict[EspKey, None] = {}
-        self._sent = self._answered = 0
-        self._deleted: bool | None = None
-        self._alive: bool | None = None
-        self._error: str | None = None
-        self._unproven: tuple[str, ...] = ()
+        self._account = Account(cell, self.seed)
 
     def _connection(self, role: Role) -> Connection:
         device, levels = self._setting.device, self.cell.combination
@@ -147,58 +131,46 @@ class DeviceCell:
 
     def run(self) -> tuple[Record, dict[str, bytes]]:
         """Run the cell; whatever breaks on the suite's side is in the record, never raised."""
-        started, clock = datetime.now(UTC), time.monotonic()
         setting = self._setting
         setting.capture.clear()
+        self._account.begin()
         self._us.begin(setting.reference)
         try:
             self._go()
         except DriverError as error:
-            self._error = str(error)
-        levels = self.cell.combination
-        self._alive = setting.reference.alive()
+            self._account.error = str(error)
+        self._account.alive = setting.reference.alive()
         packets = self._packets()
-        whole = list(joined(packets))
-        messages = dissect(whole, levels["cipher"], levels["hash"], self._ike_keys)
-        self._unproven += unproven(levels, messages, *self._addresses)
-        observation = self._observation(whole, messages)
-        keys = (self._ike_keys, self._esp_keys)
-        evidence = CellEvidence(self.cell, self._ends, packets, messages, keys)
-        record = make_record(
-            observation,
-            judge(observation),
-            started=started.isoformat(timespec="milliseconds"),
-            seconds=round(time.monotonic() - clock, 3),
-            split=self._split,
-            evidence=evidence.labels,
-            seed=self.seed,
+        return self._account.record(self._story(), packets, list(joined(packets)))
+
+    def _story(self) -> Story:
+        ours, theirs = self._us.connection.local.address, self._us.connection.remote.address
+        us, device = self._us.state(ours), self._device.state(self._setting.device.name, theirs)
+        return Story(
+            ends=self._ends,
+            states=(us, device) if self._begins else (device, us),
+            addresses=self._addresses,
+            attempts=[self._us.attempt],
             repeat=self._repeat_command(),
+            pinger=self._us.role,
+            in_use=True,
         )
-        return record, evidence.files
 
     def _repeat_command(self) -> str:
         setting, factors = self._setting, factor_options(self.cell.combination)
         chosen = f"--role {self._device.role} {factors} --seed {setting.seed}"
         return f"ipsec-conformance dut run {setting.file} {chosen}"
 
-    @contextmanager
-    def _step(self, name: str) -> Iterator[None]:
-        clock = time.monotonic()
-        try:
-            yield
-        finally:
-            self._split[name] = round(time.monotonic() - clock, 3)
-
     def _go(self) -> None:
         driver, connection = self._us.peer, self._us.connection
-        with self._step("configure"):
+        with self._account.step("configure"):
             driver.configure([connection])
         try:
-            with self._step("negotiate"):
+            with self._account.step("negotiate"):
                 self._us.attempt = self._initiate() if self._begins else self._await_device()
             self._use()
         finally:
-            with self._step("cleanup"):
+            with self._account.step("cleanup"):
                 driver.remove([connection])
 
     def _initiate(self) -> Attempt:
@@ -221,74 +193,37 @@ class DeviceCell:
         """Ping, look, let happen what is to happen, and delete."""
         stands = self._us.attempt.established
         if stands:
-            with self._step("traffic"):
+            with self._account.step("traffic"):
                 self._ping()
-        with self._step("observe"):
+        with self._account.step("observe"):
             self._observe()
         event = self.cell.combination["event"]
         if stands and event in EVENTS:
-            with self._step("event"):
-                missing = EVENTS[event]([self._us])
-                self._unproven += (f"event={event}: {missing}",) if missing else ()
+            with self._account.step("event"):
+                self._account.miss(event, EVENTS[event]([self._us]))
                 self._ping()
                 self._observe()
-        with self._step("teardown"):
+        with self._account.step("teardown"):
             self._us.peer.terminate(self._us.connection, SETTLE)
             if stands:
-                self._deleted = self._us.peer.await_gone(self._us.connection, SETTLE)
+                self._account.deleted = self._us.peer.await_gone(self._us.connection, SETTLE)
 
     def _ping(self) -> None:
         time.sleep(READY)
         for _ in range(ROUNDS):
             sent, answered = self._us.peer.ping(self._us.connection, PINGS, PING_TIMEOUT)
-            self._sent, self._answered = self._sent + sent, self._answered + answered
+            self._account.count(sent, answered)
             if answered == sent:
                 return
 
     def _observe(self) -> None:
         self._us.observe()
-        self._ike_keys |= dict.fromkeys(self._us.held.ike_keys)
-        self._esp_keys |= dict.fromkeys(self._us.held.esp_keys)
+        self._account.learn(self._us.held)
 
     def _packets(self) -> list[Packet]:
         time.sleep(DRAIN)
         inside = [end.connection.local.inner_address for end in self._ends]
         return self._setting.capture.among([*self._addresses, *inside])
-
-    def _observation(self, packets: list[Packet], messages: list[WireMessage]) -> Observation:
-        ours, theirs = self._us.connection.local.address, self._us.connection.remote.address
-        us, device = self._us.state(ours), self._device.state(self._setting.device.name, theirs)
-        initiator, responder = (us, device) if self._begins else (device, us)
-        attempt = self._us.attempt
-        return Observation(
-            cell=self.cell.id,
-            combination=self.cell.combination,
-            initiator=initiator,
-            responder=responder,
-            undeclared=self.cell.undeclared,
-            wire_notifies=wire_notifies(messages),
-            traffic=self._traffic(packets),
-            timed_out=attempt.timed_out,
-            deleted=self._deleted,
-            delete_seen=deletes_seen(messages),
-            alive=self._alive,
-            divergence=Divergence(**attempt.divergence) if attempt.divergence else None,
-            unproven=self._unproven,
-            error=self._error,
-        )
-
-    def _traffic(self, packets: list[Packet]) -> Traffic | None:
-        if not self._us.attempt.established:
-            return None
-        return read_traffic(
-            packets,
-            self._ends[0].connection,
-            self._addresses,
-            self._esp_keys,
-            (self._sent, self._answered),
-            asks=self._us.role,
-            in_use=True,
-        )
 
 
 def _host(place: Place) -> Host:

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
     from docker.models.containers import Container
+    from docker.models.networks import Network
 
     from conformance.lab.images import BuiltImage
 
 NETWORK = "ipsec-conformance"
+SUBNETS = {addresses.SUBNET, addresses.SUBNET_6}
 BRIDGE = "ipsecconf0"
 VOLUME = "ipsec-conformance-run"
 RUN_FOLDER = "/run/ipsec-conformance"
@@ -34,30 +36,42 @@ def container_name(peer: str, side: str) -> str:
 
 
 def ensure_topology(client: DockerClient) -> None:
-    """Have the network and the volume.
+    """Have the network and the volume; what stands of another address plan goes first.
 
     Raises:
         UserError: the subnet is taken by another network of the engine.
     """
-    if not client.networks.list(names=[f"^{NETWORK}$"]):
-        try:
-            client.networks.create(
-                NETWORK,
-                driver="bridge",
-                labels=LABELS,
-                options={"com.docker.network.bridge.name": BRIDGE},
-                enable_ipv6=True,
-                ipam=IPAMConfig(
-                    pool_configs=[
-                        IPAMPool(subnet=addresses.SUBNET, gateway=addresses.GATEWAY),
-                        IPAMPool(subnet=addresses.SUBNET_6, gateway=addresses.GATEWAY_6),
-                    ]
-                ),
-            )
-        except APIError as error:
-            what = f"The network {addresses.SUBNET} was not made"
-            raise UserError(f"{what}: {error.explanation}") from error
+    standing = client.networks.list(names=[f"^{NETWORK}$"])
+    if any(_subnets(network) != SUBNETS for network in standing):
+        remove_all(client)
+        standing = []
+    if not standing:
+        _create_network(client)
     client.volumes.create(VOLUME, labels=LABELS)
+
+
+def _subnets(network: Network) -> set[str]:
+    return {pool["Subnet"] for pool in network.attrs["IPAM"]["Config"]}
+
+
+def _create_network(client: DockerClient) -> None:
+    try:
+        client.networks.create(
+            NETWORK,
+            driver="bridge",
+            labels=LABELS,
+            options={"com.docker.network.bridge.name": BRIDGE},
+            enable_ipv6=True,
+            ipam=IPAMConfig(
+                pool_configs=[
+                    IPAMPool(subnet=addresses.SUBNET, gateway=addresses.GATEWAY),
+                    IPAMPool(subnet=addresses.SUBNET_6, gateway=addresses.GATEWAY_6),
+                ]
+            ),
+        )
+    except APIError as error:
+        what = f"The network {addresses.SUBNET} was not made"
+        raise UserError(f"{what}: {error.explanation}") from error
 
 
 def ensure_container(client: DockerClient, image: BuiltImage, side: str) -> tuple[Container, bool]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from conformance.runner.cell import End
+    from conformance.runner.end import End
 
 SILENCE = 3.5
 """Seconds without traffic; every peer asks whether the other is there after one."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from conformance.matrix.plan import Cell
-    from conformance.runner.cell import End
+    from conformance.runner.end import End
     from conformance.runner.protocol import Station
 
 HOST_GONE = 3

@@ -11,7 +11,12 @@ import pytest
 from conformance.errors import UserError
 from conformance.lab import addresses
 from conformance.lab.addresses import SIDES, SLOTS, inner, inner_subnet, number, outer, own_address
-from conformance.lab.containers import container_name, remove_misplaced
+from conformance.lab.containers import (
+    SUBNETS,
+    container_name,
+    ensure_topology,
+    remove_misplaced,
+)
 from conformance.resources import PACKAGE
 
 if TYPE_CHECKING:
@@ -126,3 +131,34 @@ def test_containers_that_the_plan_has_moved_are_removed() -> None:
     client: Any = SimpleNamespace(containers=SimpleNamespace(list=lambda **_: there))
     remove_misplaced(client)
     assert removed == [container_name("beta-2.1", "a"), container_name("gone-1.0", "b")]
+
+
+@pytest.mark.parametrize(
+    ("subnets", "does"),
+    [
+        (None, ["create", "volume"]),
+        (SUBNETS, ["volume"]),
+        ({"10.77.0.0/24"}, ["remove container", "remove network", "create", "volume"]),
+    ],
+    ids=["none", "ours", "of-an-older-plan"],
+)
+def test_a_network_of_another_plan_goes_with_all_that_is_in_it(
+    subnets: set[str] | None, does: list[str]
+) -> None:
+    did: list[str] = []
+
+    def note(what: str) -> Any:
+        return lambda *_, **__: did.append(what)
+
+    pools = [{"Subnet": one} for one in subnets or ()]
+    network = SimpleNamespace(attrs={"IPAM": {"Config": pools}}, remove=note("remove network"))
+    networks = [network] if subnets is not None else []
+    client: Any = SimpleNamespace(
+        networks=SimpleNamespace(list=lambda **_: networks, create=note("create")),
+        containers=SimpleNamespace(
+            list=lambda **_: [SimpleNamespace(remove=note("remove container"))]
+        ),
+        volumes=SimpleNamespace(list=lambda **_: [], create=note("volume")),
+    )
+    ensure_topology(client)
+    assert did == does

@@ -15,7 +15,7 @@ from conformance.runner.events import EVENTS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from conformance.runner.cell import End
+    from conformance.runner.end import End
 
 
 @pytest.fixture

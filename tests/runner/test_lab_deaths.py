@@ -58,3 +58,15 @@ def test_its_cells_are_errors_and_the_run_goes_on(
     assert claimed
     assert {record.verdict for record in claimed} == {Verdict.PASS}
     assert claimed[-1].responder.process != records[0].responder.process
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_what_hangs_before_a_run_is_started_anew(lab: Lab, tmp_path: Path, daemon: str) -> None:
+    """Left so by somebody else: no cell of this run need know of it."""
+    container: Container = lab.containers[container_name(daemon, "b")]
+    container.kill("SIGSTOP")
+    plan = make_plan(MANIFESTS, pairings=[("reference", daemon)], limit=1)
+    run = Run.create(tmp_path, plan, lab.describe())
+    records: list[Record] = []
+    run_cells(lab, MANIFESTS, run, plan.cells, started=lambda _: None, finished=records.append)
+    assert [record.verdict for record in records] == [Verdict.PASS]
