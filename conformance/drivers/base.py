@@ -183,6 +183,10 @@ class Held(NamedTuple):
     esp_keys: list[EspKey]
 
 
+NOTHING = Held(None, None, [], [])
+"""What an end holds before there was anything, or after it is gone."""
+
+
 class Driver(ABC):
     """One container of a peer, driven through a channel that stays open."""
 
@@ -319,10 +323,13 @@ class Driver(ABC):
     def reset(self) -> None:
         """Forget every connection and every SA, whoever made them; the process goes on."""
 
-    def outcome(self, connection: Connection, log: str) -> Attempt:
-        """How the connection stands, seen from the end that responds; ``log`` is its log so far."""
-        del log
-        return Attempt(established=self.holds_child(connection))
+    def outcome(self, connection: Connection, held: Held, log: str) -> Attempt:
+        """How the connection stands, seen from the end that responds and holds ``held``.
+
+        ``log`` is its log so far.
+        """
+        del connection, log
+        return Attempt(established=held.child is not None)
 
     def await_child(self, connection: Connection, timeout: float) -> bool:
         """Wait until this end holds the connection's child SA."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 STATES = ("ip", "-s", "xfrm", "state")
 POLICIES = ("ip", "xfrm", "policy", "list", "nosock", "dir", "out")
 """Without those of sockets: pluto has one for each of its addresses, ports and directions."""
+TABLES = (STATES, POLICIES)
+"""Two processes: in a batch, ip lists policies by what it kept of listing states."""
 
 HEAD = re.compile(r"^src (?P<source>\S+) dst (?P<destination>\S+)", re.MULTILINE)
 PROTOCOL = re.compile(r"proto (?P<protocol>\S+) spi 0x(?P<spi>[0-9a-f]+)\S* .*mode (?P<mode>\S+)")
@@ -139,7 +141,7 @@ def parse_selectors(text: str, source: str, destination: str) -> tuple[str, str]
 
 def read(shell: Shell) -> str:
     """Both tables of the kernel as text, read at once."""
-    return shell.run(STATES, POLICIES).output
+    return shell.read(*TABLES)
 
 
 class Pair(NamedTuple):
@@ -229,7 +231,7 @@ def ping(shell: Shell, connection: Connection, count: int, timeout: float) -> tu
 def flush(shell: Shell, connections: Sequence[Connection]) -> None:
     """Remove whatever SA a peer left in the kernel for the connections (never policies)."""
     kernel_names = {level: name for name, level in PROTOCOLS.items()}
-    tables = shell.run(STATES).output
+    tables = shell.read(STATES)
     left = [state for connection in connections for state in states_of(tables, connection)]
     orders = [
         [

@@ -63,6 +63,9 @@ CHILD = re.compile(r"STATE_QUICK_(?:I2|R2)\b")
 NAMED = re.compile(r'^000 "([^"]+)":', re.MULTILINE)
 """A connection in whack's status."""
 STATUS = (f"{LIBEXEC}/whack", "--status")
+"""All that pluto tells; of 800 interfaces first."""
+CONNECTION_STATUS = (f"{LIBEXEC}/whack", "--connectionstatus")
+"""The same of connections alone, since version 5."""
 LOGGED_AUTH = re.compile(r"(?:IKE|ISAKMP) SA established \{auth=(\w+)")
 XAUTH_OWN, XAUTH_OTHER = "XAUTH: Successfully Authenticated", ": Authentication Successful"
 """What pluto logs as the user of XAUTH, and as the one who asks."""
@@ -197,7 +200,7 @@ class LibreswanDriver(DaemonDriver):
 
     def sas(self, connection: Connection, log: str) -> Held:
         """The ISAKMP SA as whack tells it and the kernel's child SA; pluto tells no phase 1 key."""
-        read = self.shell.run(STATUS, kernel.STATES, kernel.POLICIES).output
+        read = self.shell.read(self._status_of(connection), *kernel.TABLES)
         status = _of(connection, read)
         ike, esp = _ike_sa(status, logged_auth(log, connection)), ESP_NEWEST.search(status)
         if not esp:
@@ -224,7 +227,7 @@ class LibreswanDriver(DaemonDriver):
 
     def reset(self) -> None:
         """The same for every connection that whack knows, and for every SA of the kernel."""
-        self._delete(dict.fromkeys(NAMED.findall(self.shell.run(STATUS).output)))
+        self._delete(dict.fromkeys(NAMED.findall(self.shell.read(STATUS))))
         kernel.flush_all(self.shell)
 
     def _delete(self, names: Iterable[str]) -> None:
@@ -232,10 +235,21 @@ class LibreswanDriver(DaemonDriver):
         if orders:
             self.shell.run(*orders)
 
-    def outcome(self, connection: Connection, log: str) -> Attempt:
+    def outcome(self, connection: Connection, held: Held, log: str) -> Attempt:
         """As for any peer; what pluto did not answer, and why, stands in its log."""
         refused = [*UNANSWERED.findall(log), *UNTRUSTED.findall(log)]
-        return replace(super().outcome(connection, log), failure=refused[-1] if refused else None)
+        seen = super().outcome(connection, held, log)
+        return replace(seen, failure=refused[-1] if refused else None)
+
+    def _status_of(self, connection: Connection) -> Sequence[str]:
+        """The command that tells of the connection, and of as little else as may be."""
+        if self._tells_of_one:
+            return *CONNECTION_STATUS, "--name", connection.name
+        return STATUS
+
+    @cached_property
+    def _tells_of_one(self) -> bool:
+        return self.shell.run(CONNECTION_STATUS).status == 0
 
     def _states(self, connection: Connection) -> str:
         return _of(connection, self._whack("--showstates").output)

@@ -46,9 +46,9 @@ class ReferenceDriver(Driver):
         """Start Main Mode and Quick Mode; the peer names the first value that diverges."""
         return _attempt(self._call("initiate", name=connection.name, timeout=timeout))
 
-    def outcome(self, connection: Connection, log: str) -> Attempt:
+    def outcome(self, connection: Connection, held: Held, log: str) -> Attempt:
         """How the responder sees it now, with what diverged; waiting is the initiator's part."""
-        del log
+        del held, log
         attempt = self.await_outcome(connection, 0.0)
         return replace(attempt, timed_out=False, failure=None) if attempt.timed_out else attempt
 

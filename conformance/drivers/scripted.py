@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -152,12 +153,12 @@ class ScriptedDriver(DaemonDriver):
         self._must(self._sh(self._script.reset), "reset")
         kernel.flush_all(self.shell)
 
-    def outcome(self, connection: Connection, log: str) -> Attempt:
+    def outcome(self, connection: Connection, held: Held, log: str) -> Attempt:
         """As for any peer; why it refused stands in its log."""
         refused = self._script.reads.refused
         found = re.findall(refused, log) if refused else []
-        established = self.holds_child(connection)
-        return Attempt(established=established, failure=found[-1] if found else None)
+        seen = super().outcome(connection, held, log)
+        return replace(seen, failure=found[-1] if found else None)
 
     def _status(self, connection: Connection) -> str:
         return self._about(self._script.status, connection).output

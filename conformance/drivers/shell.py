@@ -8,7 +8,7 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from conformance.drivers.base import DriverError
+from conformance.drivers.base import SHARED, DriverError
 
 if TYPE_CHECKING:
     import socket
@@ -41,6 +41,7 @@ class Shell:
         self._buffer = b""
         api: Any = getattr(container.client, "api")  # noqa: B009 - the stubs call it optional
         created = api.exec_create(container.id, ["/bin/sh"], stdin=True)
+        self._file = SHARED / f"{container.name}.{created['Id'][:12]}.out"
         self._stream = api.exec_start(created["Id"], socket=True)
         self._socket: socket.socket = self._stream._sock  # noqa: SLF001 - docker-py has no other way
 
@@ -48,6 +49,7 @@ class Shell:
         """End the shell."""
         self._socket.close()
         self._stream.close()
+        self._file.unlink(missing_ok=True)
 
     def run(self, *commands: Sequence[str], limit: float | None = None) -> Result:
         """Run commands one after the other; the status is the last one's.
@@ -55,10 +57,19 @@ class Shell:
         With ``limit``, for commands that may wait, each is ended after so many seconds with status
         124; it costs a process. DriverError where the shell itself does not answer any more.
         """
-        mark = f"--ipsec-conformance-{next(self._numbers)}--"
         prefix = [] if limit is None else ["timeout", str(limit)]
         lines = "; ".join(shlex.join([*prefix, *command]) for command in commands)
-        script = f"{{ {lines}; }} </dev/null 2>&1; printf '\\n%s %d\\n' {mark} $?\n"
+        return self._run(f"{{ {lines}; }} </dev/null 2>&1", limit)
+
+    def read(self, *commands: Sequence[str]) -> str:
+        """What commands write that may be long: over the shared volume, for the stream is slow."""
+        lines = "; ".join(map(shlex.join, commands))
+        self._run(f"{{ {lines}; }} </dev/null >{shlex.quote(str(self._file))} 2>&1", None)
+        return self._file.read_text(errors="replace")
+
+    def _run(self, script: str, limit: float | None) -> Result:
+        mark = f"--ipsec-conformance-{next(self._numbers)}--"
+        script += f"; printf '\\n%s %d\\n' {mark} $?\n"
         self._socket.sendall(script.encode())
         output, status = self._read_until(f"\n{mark} ".encode(), (limit or 0.0) + GRACE)
         return Result(status, output)

@@ -12,6 +12,7 @@ from vici.exception import CommandException
 
 from conformance.drivers import kernel
 from conformance.drivers.base import (
+    NOTHING,
     SHARED,
     Attempt,
     Connection,
@@ -139,16 +140,17 @@ class StrongswanDriver(DaemonDriver):
         words = "; ".join([*said[-2:], error])
         return Attempt(False, words, timed_out="timed out" in error.lower(), notifies=notifies)
 
-    def outcome(self, connection: Connection, log: str) -> Attempt:
+    def outcome(self, connection: Connection, held: Held, log: str) -> Attempt:
         """As for any peer; why charon trusts no certificate stands in its log."""
         refused = UNTRUSTED.findall(log)
-        return replace(super().outcome(connection, log), failure=refused[0] if refused else None)
+        seen = super().outcome(connection, held, log)
+        return replace(seen, failure=refused[0] if refused else None)
 
     def sas(self, connection: Connection, log: str) -> Held:
         """The ISAKMP SA as vici lists it, Ka as charon logged it, and the kernel's child SA."""
         sections = self._list(connection)
         if not sections:
-            return Held(None, None, [], [])
+            return NOTHING
         section, logged = sections[-1], logged_keys(log)[-1:]
         cookie = bytes.fromhex(_text(section["initiator-spi"]))
         ike_keys = [IkeKey(cookie, bytes.fromhex(key)) for key in logged]

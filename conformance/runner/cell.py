@@ -254,11 +254,11 @@ class CellRun:
                 break
 
     def _observe(self) -> None:
-        second = self.responder
-        second.attempt = second.peer.outcome(second.connection, second.log)
         for end in self.ends:
             end.observe()
             self._account.learn(end.held)
+        second = self.responder
+        second.attempt = second.peer.outcome(second.connection, second.held, second.log)
 
     def _packets(self) -> list[Packet]:
         time.sleep(DRAIN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from conformance.drivers.base import Attempt, Held
+from conformance.drivers.base import NOTHING, Attempt, Held
 from conformance.record.records import EndState
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 LAST_LINES = 5
 """Lines of its log that are quoted of a peer that died or does not answer."""
-NOTHING = Held(None, None, [], [])
-"""What an end is taken to hold before it was asked."""
 
 
 @dataclass(slots=True)

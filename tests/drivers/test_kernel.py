@@ -445,6 +445,10 @@ class Recorder:
         self.commands += map(list, commands)
         return Result(0, self._output)
 
+    def read(self, *commands: Sequence[str]) -> str:
+        """The same, for what may be long."""
+        return self.run(*commands).output
+
 
 def test_what_is_left_is_flushed_by_the_kernels_own_names(
     make_connection: MakeConnection,

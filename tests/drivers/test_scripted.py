@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from conformance.drivers import scripted, unasked_words
-from conformance.drivers.base import DriverError
+from conformance.drivers.base import NOTHING, DriverError
 from conformance.drivers.scripted import ScriptedDriver, last_words, refusal, sa_facts
 from conformance.drivers.shell import Result
 from conformance.matrix.factors import FACTORS
@@ -92,6 +92,10 @@ class Here:
             check=False,
         )
         return Result(done.returncode, done.stdout)
+
+    def read(self, *commands: Sequence[str]) -> str:
+        """The same, for what may be long."""
+        return self.run(*commands).output
 
     def close(self) -> None:
         """Nothing was opened."""
@@ -222,8 +226,8 @@ def test_a_half_open_sa_is_held_and_is_no_child(
 def test_the_log_tells_of_deletes_and_refusals(driver: ScriptedDriver, make: Make) -> None:
     assert driver.logged_delete("1 it has been told to delete")
     assert not driver.logged_delete("1 it deletes")
-    assert driver.outcome(make("one"), "1 refused: why\n2 refused: so\n").failure == "so"
-    assert driver.outcome(make("one"), "").failure is None
+    assert driver.outcome(make("one"), NOTHING, "1 refused: why\n2 refused: so\n").failure == "so"
+    assert driver.outcome(make("one"), NOTHING, "").failure is None
 
 
 def test_a_command_of_ours_that_fails_is_our_error(

@@ -15,6 +15,7 @@ from conformance.drivers.shell import FRAME, Shell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 class FakeApi:
@@ -55,7 +56,8 @@ def attach(command: list[str]) -> socket.socket:
 
 
 @pytest.fixture
-def shell() -> Iterator[Shell]:
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
+    monkeypatch.setattr("conformance.drivers.shell.SHARED", tmp_path)
     container = SimpleNamespace(name="box", id="box", client=SimpleNamespace(api=FakeApi()))
     opened = Shell(container)
     yield opened
@@ -92,3 +94,12 @@ def test_a_command_is_ended_at_its_limit(shell: Shell) -> None:
 def test_a_shell_that_ended_is_our_error(shell: Shell) -> None:
     with pytest.raises(DriverError, match="the shell in box has ended"):
         shell.run(["exit"])
+
+
+def test_what_may_be_long_comes_over_a_file(shell: Shell, tmp_path: Path) -> None:
+    """Only what was written last, and it goes with the shell."""
+    assert shell.read(["seq", "20000"]).splitlines()[-1] == "20000"
+    assert shell.read(["echo", "first"], ["sh", "-c", "echo oops >&2"]) == "first\noops\n"
+    assert shell.run(["echo", "aside"]).output == "aside\n"
+    shell.close()
+    assert not list(tmp_path.iterdir())
