@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from conformance.drivers.base import STOP, Connection, Driver, DriverError, Host
 from conformance.drivers.libreswan import LibreswanDriver
-from conformance.drivers.libreswan_names import WITHOUT_WORDS
+from conformance.drivers.libreswan_names import UNABLE_TO_BEGIN, WITHOUT_WORDS
 from conformance.drivers.reference import ReferenceDriver
 from conformance.drivers.scripted import ScriptedDriver
 from conformance.drivers.strongswan import StrongswanDriver
@@ -30,7 +30,9 @@ KINDS: dict[str, type[Driver]] = {
 """The ``kind`` of a manifest -> its driver."""
 
 
-UNASKED: dict[str, frozenset[str]] = {"libreswan": frozenset(WITHOUT_WORDS.values())}
+UNASKED: dict[str, frozenset[str]] = {
+    "libreswan": frozenset([*WITHOUT_WORDS.values(), *UNABLE_TO_BEGIN.values()])
+}
 """Kind -> the words in which its driver says that the peer cannot be asked for something."""
 
 

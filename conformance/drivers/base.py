@@ -33,6 +33,8 @@ REKEY_AFTER = 6
 
 Long enough for a cell to look at both ends, and to end, between one time and the next.
 """
+REKEY_OCTETS = 5_000
+"""Octets after which it does so, where a cell wants that: more than those of its first pings."""
 KILOBYTES = 10_000
 """What an IPsec SA may carry where a cell wants such a limit: far more than its pings."""
 POLL, SLOWEST_POLL = 0.02, 0.32
@@ -115,6 +117,12 @@ class Connection:
         """Seconds after which this end replaces its IPsec SAs; None where it leaves them."""
         rekeys = self.combination["event"] == "rekey" and self.role == "initiator"
         return REKEY_AFTER if rekeys else None
+
+    @property
+    def rekey_octets(self) -> int | None:
+        """Octets after which this end replaces its IPsec SAs; None where it leaves them."""
+        rekeys = self.combination["event"] == "rekey-bytes" and self.role == "initiator"
+        return REKEY_OCTETS if rekeys else None
 
     @property
     def method(self) -> Method:

@@ -11,6 +11,7 @@ from conformance.drivers.libreswan_names import (
     ESP_CIPHERS,
     GROUPS,
     HASHES,
+    UNABLE_TO_BEGIN,
     WITHOUT_WORDS,
 )
 from conformance.drivers.methods import USER
@@ -56,8 +57,9 @@ def template_values(connection: Connection) -> dict[str, object]:
 
 def refusal(peer: str, connection: Connection) -> str | None:
     """Why the pluto of ``peer`` is not asked for what the connection is to be; None where it is."""
+    words = WITHOUT_WORDS | (UNABLE_TO_BEGIN if connection.role == "initiator" else {})
     levels = connection.combination.items()
-    asked = (WITHOUT_WORDS.get(level) or ABORTING.get((peer, *level)) for level in levels)
+    asked = (words.get(level) or ABORTING.get((peer, *level)) for level in levels)
     return next((why for why in asked if why), None)
 
 

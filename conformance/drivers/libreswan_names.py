@@ -64,6 +64,11 @@ WITHOUT_WORDS = {
 }
 """(factor, level) -> why pluto cannot be asked for it."""
 
+UNABLE_TO_BEGIN = {
+    ("event", "rekey-bytes"): "pluto replaces no SA of IKEv1 for what it has carried",
+}
+"""(factor, level) -> why pluto cannot be asked for it where it begins."""
+
 ABORTING = {
     (peer, "esp_cipher", f"aes{bits}gmac"): "pluto derives GMAC's keys without salt and then aborts"
     for peer in ("libreswan-4.3", "libreswan-4.10")

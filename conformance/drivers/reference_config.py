@@ -100,9 +100,11 @@ def _mode_config(connection: Connection) -> dict[str, Any] | None:
 
 
 def _lifetimes(connection: Connection) -> dict[str, Any] | None:
-    if connection.rekey_after is None:
-        return None
-    return {"soft": connection.rekey_after / connection.child_lifetime, "overlap": OVERLAP}
+    if connection.rekey_after is not None:
+        return {"soft": connection.rekey_after / connection.child_lifetime, "overlap": OVERLAP}
+    if connection.rekey_octets is not None:
+        return {"soft_octets": connection.rekey_octets, "overlap": OVERLAP}
+    return None
 
 
 def _certified(credentials: Credentials, crl: bytes | None) -> dict[str, Any]:

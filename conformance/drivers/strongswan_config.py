@@ -58,11 +58,11 @@ def _child_section(connection: Connection) -> dict[str, Any]:
 
 
 def _octets(connection: Connection) -> dict[str, str]:
-    """The limit in octets; a kilobyte of strongSwan has 1000 of them."""
-    if connection.child_kilobytes is None:
+    """The limits in octets; a kilobyte of strongSwan has 1000 of them."""
+    life, rekey = 1000 * (connection.child_kilobytes or 0), connection.rekey_octets or 0
+    if not (life or rekey):
         return {}
-    life = str(1000 * connection.child_kilobytes)
-    return {"life_bytes": life, "rekey_bytes": "0", "rand_bytes": "0"}
+    return {"life_bytes": str(life), "rekey_bytes": str(rekey), "rand_bytes": "0"}
 
 
 def _proposal(connection: Connection) -> str:

@@ -80,7 +80,8 @@ def not_chosen(
     # Aggressive Mode carries KE in its first message, so the group is not negotiated (RFC 2409 5).
     if "group" not in chooses and levels["group"][1:]:
         when.append({"exchange": ("aggressive",), "group": levels["group"][1:]})
-    return (*(_exclusion(one, _FIRST) for one in when), _exclusion({"event": ("rekey",)}, _REKEY))
+    when_rekeyed = _exclusion({"event": ("rekey", "rekey-bytes")}, _REKEY)
+    return (*(_exclusion(one, _FIRST) for one in when), when_rekeyed)
 
 
 def _exclusion(when: dict[str, tuple[str, ...]], reason: str) -> Exclusion:

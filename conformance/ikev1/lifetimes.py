@@ -63,7 +63,7 @@ class Life:
             return hard
         if self.tried is not None:
             return min(hard, self.tried + self.policy.retry)
-        soft = self.begun if self._used_up(self.policy.soft) else self._soft_time
+        soft = self.begun if self._is_worn else self._soft_time
         return min(hard, soft)
 
     def due(self, now: float) -> Due | None:
@@ -77,6 +77,12 @@ class Life:
     @property
     def _soft_time(self) -> float:
         return self.begun + self.seconds * self.policy.soft
+
+    @property
+    def _is_worn(self) -> bool:
+        """Whether it has carried what it may before it is replaced."""
+        own = self.policy.soft_octets
+        return self._used_up(self.policy.soft) or (own is not None and self.octets >= own)
 
     def _used_up(self, part: float) -> bool:
         return self.hard_octets is not None and self.octets >= self.hard_octets * part

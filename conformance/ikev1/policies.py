@@ -36,6 +36,8 @@ class LifetimePolicy:
 
     soft: float = 0.9
     """The part of a lifetime after which the SA is replaced."""
+    soft_octets: int | None = None
+    """Octets after which it is replaced, too, whatever was agreed on; None for no such limit."""
     overlap: float = 5.0
     """Seconds for which a replaced SA still stands beside its successor."""
     retry: float = 30.0

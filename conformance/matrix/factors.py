@@ -87,7 +87,7 @@ FACTORS: tuple[Factor, ...] = (
     Factor("fragmentation", "Fragmentation", "no", ("no",), ("yes",)),
     Factor("nat", "NAT", "none", ("none",), ("initiator",)),
     Factor("lifetime", "Lifetime", "seconds", ("seconds",), ("kilobytes",)),
-    Factor("event", "While it stands", "none", ("none",), ("dpd", "rekey")),
+    Factor("event", "While it stands", "none", ("none",), ("dpd", "rekey", "rekey-bytes")),
 )
 """The one table of factors; docs/architecture.md shows it."""
 

@@ -234,6 +234,7 @@ _ASKED_FOR = {
     "lifetime": "RFC 2407 4.5",
     "event=dpd": "RFC 3706 5.2",
     "event=rekey": "RFC 2408 4.3",
+    "event=rekey-bytes": "RFC 2408 4.3",
 }
 """A factor, or one level of it -> what says how that is done which a capture must show."""
 

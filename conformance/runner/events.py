@@ -16,6 +16,8 @@ REKEY = 15.0
 """Seconds for a pair of SAs to be replaced at both ends; every peer begins after six."""
 LOOK = 0.25
 """Seconds between two looks."""
+PINGS, PATIENCE = 100, 10.0
+"""Echo requests that are more octets than any end lets its SAs carry, and seconds for a reply."""
 
 
 def _stay_silent(_: Sequence[End]) -> str | None:
@@ -35,8 +37,16 @@ def _await_rekey(ends: Sequence[End]) -> str | None:
     return f"not both ends held new SAs after {REKEY:g} s"
 
 
+def _carry_much(ends: Sequence[End]) -> str | None:
+    """More passes than the end that began lets its SAs carry; then as for any rekey."""
+    first = ends[0]
+    _, answered = first.peer.ping(first.connection, PINGS, PATIENCE)
+    return _await_rekey(ends) if answered else f"none of {PINGS} echo requests was answered"
+
+
 EVENTS: dict[str, Callable[[Sequence[End]], str | None]] = {
     "dpd": _stay_silent,
     "rekey": _await_rekey,
+    "rekey-bytes": _carry_much,
 }
 """Level of ``event`` -> lets it happen, and tells what did not."""

@@ -111,6 +111,7 @@ def _kilobytes(message: Message) -> bool:
 CHECKS: dict[tuple[str, str], Check] = {
     ("event", "dpd"): _answered_dpd,
     ("event", "rekey"): _rekeyed,
+    ("event", "rekey-bytes"): _rekeyed,
     ("fragmentation", "yes"): _fragmented,
     ("lifetime", "kilobytes"): _limited,
     ("mode_config", "pull"): _configured,

@@ -67,6 +67,7 @@ LEVEL_ROWS: dict[str, tuple[str, ...]] = {
     "event=none": (),
     "event=dpd": ("feature:dpd",),
     "event=rekey": ("feature:rekey",),
+    "event=rekey-bytes": ("feature:rekey",),
 }
 """The rows of each level of each factor (`conformance.matrix.factors`)."""
 SILENT: dict[str, tuple[str, ...]] = {"nat=initiator": ("mode",), "mode=transport": ("family",)}

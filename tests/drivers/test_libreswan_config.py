@@ -255,6 +255,7 @@ GMAC = {"esp_cipher": "aes192gmac", "esp_integrity": "none"}
         (PEER, {"esn": "yes"}, "esn="),
         ("libreswan-5.2", {"esn": "yes"}, "esn="),
         (PEER, {"lifetime": "kilobytes"}, "kilobytes"),
+        (PEER, {"event": "rekey-bytes"}, "what it has carried"),
     ],
 )
 def test_what_pluto_cannot_be_asked_for_is_refused_before_it_is(
@@ -267,6 +268,10 @@ def test_what_pluto_cannot_be_asked_for_is_refused_before_it_is(
     container = SimpleNamespace(name=peer)  # reaches no pluto
     driver = LibreswanDriver(peer, cast("Container", container))
     assert told in driver.configure([connection])[connection.name]
+
+
+def test_what_pluto_cannot_begin_it_answers(make_connection: MakeConnection) -> None:
+    assert refusal(PEER, make_connection("responder", event="rekey-bytes")) is None
 
 
 @pytest.mark.parametrize("peer", PEERS)

@@ -132,6 +132,7 @@ FIELDS: list[tuple[dict[str, str], dict[str, Any], dict[str, Any]]] = [
     ({"event": "dpd"}, {"dpd": {"idle": 1.0, "timeout": 1.0, "tries": 5}},
      {"dpd": {"idle": 1.0, "timeout": 1.0, "tries": 5}}),
     ({"event": "rekey"}, {"lifetimes": {"soft": 6 / 3600, "overlap": 1}}, {}),
+    ({"event": "rekey-bytes"}, {"lifetimes": {"soft_octets": 5000, "overlap": 1}}, {}),
 ]  # fmt: skip
 
 
@@ -199,6 +200,7 @@ MEETINGS: list[dict[str, str]] = [
     {"lifetime": "kilobytes"},
     {"event": "dpd"},
     {"event": "rekey"},
+    {"event": "rekey-bytes"},
     {"nat": "initiator"},
 ]  # fmt: skip
 

@@ -140,6 +140,8 @@ CHILDREN: list[tuple[dict[str, str], dict[str, Any], dict[str, Any]]] = [
     ({"lifetime": "kilobytes"},
      {"life_bytes": "10000000", "rekey_bytes": "0", "rand_bytes": "0", "life_time": "3600"},
      {"life_bytes": "10000000", "rekey_bytes": "0", "rand_bytes": "0", "life_time": "3600"}),
+    ({"event": "rekey-bytes"}, {"life_bytes": "0", "rekey_bytes": "5000", "rekey_time": "0s"},
+     {"rekey_time": "0s", "life_time": "3600"}),
     ({"event": "rekey"}, {"rekey_time": "6s", "life_time": "3600", "rand_time": "0s"},
      {"rekey_time": "0s", "life_time": "3600"}),
     ({"mode": "transport"},

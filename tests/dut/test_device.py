@@ -123,7 +123,7 @@ def test_a_device_begins_with_its_first_levels_alone(device: Device) -> None:
         other = plain | {name: device.levels[name][1]}
         assert manifest.undeclared(other, "responder") == []
         assert manifest.undeclared(other, "initiator") == [f"dut: {name}={other[name]}"]
-    assert not_chosen(device.levels, ("mode", "pfs"))[0].when == {"event": ("rekey",)}
+    assert not_chosen(device.levels, ("mode", "pfs"))[0].when == {"event": ("rekey", "rekey-bytes")}
 
 
 def test_the_group_is_negotiated_but_in_aggressive_mode() -> None:

@@ -175,6 +175,20 @@ def test_kilobytes_count_as_seconds_do(make_pair: Callable[..., Any], outbound: 
     assert_same_pair_stands(pair)
 
 
+@pytest.mark.covers("feature:rekey", by="self")
+def test_our_own_limit_in_octets_needs_no_agreement(make_pair: Callable[..., Any]) -> None:
+    """It replaces, and ends nothing; the successor counts anew."""
+    pair = make_pair(PHASE1, PHASE2, **policies(replace(POLICY, soft_octets=5000), None))
+    pair.handshake()
+    (first,) = pair.of_initiator(ChildInstalled)
+    assert first.lifetime_kilobytes is None
+    for now, octets, stand in ((1.0, 4999, 1), (2.0, 1, 2), (3.0, 4999, 2)):
+        pair.initiator.note_traffic(pair.of_initiator(ChildInstalled)[-1].spi_out, octets, now)
+        pair.now = now
+        advance(pair, now)
+        assert len(pair.of_initiator(ChildInstalled)) == stand
+
+
 def test_without_rekeying_it_expires(make_pair: Callable[..., Any]) -> None:
     """At the hard limit the SAs go, with a Delete to the peer."""
     pair = make_pair(PHASE1, PHASE2, **policies(replace(POLICY, rekey=False), None))

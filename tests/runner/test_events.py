@@ -74,6 +74,20 @@ def test_a_rekey_is_over_once_both_ends_hold_new_sas(
 
 
 @pytest.mark.parametrize(
+    ("answered", "told"),
+    [(events.PINGS, None), (1, None), (0, "none of 100 echo requests was answered")],
+)
+def test_more_passes_than_an_end_lets_its_sas_carry(
+    clock: list[float], answered: int, told: str | None
+) -> None:
+    """The end that began pings; then it is a rekey like any other."""
+    ends: list[Any] = [end(1, steps(3)), end(2, steps(4))]
+    ends[0].peer.ping = lambda _, count, __: (count, answered)
+    assert EVENTS["rekey-bytes"](ends) == told
+    assert clock == ([0.25] if told is None else [0.0])
+
+
+@pytest.mark.parametrize(
     "ends",
     [[(1, (1,)), (2, (2,))], [(1, (3,)), (2, (2,))], [(1, (None,)), (2, (4,))]],
     ids=["neither", "one-end", "one-lost-its-sas"],

@@ -118,6 +118,8 @@ FEATURES = [
     "event=dpd",
     "event=rekey",
     "event=rekey pfs=modp2048",
+    "event=rekey-bytes",
+    "event=rekey-bytes protocol=ah esp_cipher=none",
 ]
 CHANGES = [*PHASE_1, *PHASE_2, *FEATURES]
 """What differs from the plain combination: what fails is named by it."""
