@@ -13,7 +13,7 @@ from conformance.dut.device import REFERENCE
 from conformance.dut.trigger import Pull
 from conformance.matrix.plan import factor_options
 from conformance.record.records import EndState, Record
-from conformance.runner.account import DRAIN, Account, Story
+from conformance.runner.account import Account, Story
 from conformance.runner.cell import SETTLE
 from conformance.runner.end import End
 from conformance.runner.events import EVENTS
@@ -99,7 +99,7 @@ class DeviceCell:
         self._us = End(role, setting.stand, connection)
         mirrored = replace(connection, role=other, local=connection.remote, remote=connection.local)
         self._device = DeviceEnd(other, mirrored)
-        self._account = Account(cell, self.seed)
+        self._account = Account(cell, self.seed, setting.capture)
 
     def _connection(self, role: Role) -> Connection:
         device, levels = self._setting.device, self.cell.combination
@@ -221,9 +221,8 @@ class DeviceCell:
         self._account.learn(self._us.held)
 
     def _packets(self) -> list[Packet]:
-        time.sleep(DRAIN)
         inside = [end.connection.local.inner_address for end in self._ends]
-        return self._setting.capture.among([*self._addresses, *inside])
+        return self._account.packets([*self._addresses, *inside])
 
 
 def _host(place: Place) -> Host:

@@ -16,13 +16,13 @@ from conformance.runner.traffic import read_traffic
 from conformance.runner.wire import deletes_seen, wire_notifies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from conformance.drivers.base import Attempt, Held, Role
     from conformance.matrix.plan import Cell
     from conformance.record.records import EndState, Record
     from conformance.record.wireshark import EspKey, IkeKey
-    from conformance.runner.capture import Packet
+    from conformance.runner.capture import Capture, Packet
     from conformance.runner.dissect import WireMessage
     from conformance.runner.evidence import EvidentEnd
 
@@ -57,8 +57,9 @@ class Story(NamedTuple):
 class Account:
     """What a cell's steps took, the keys learnt, the pings, and what went wrong."""
 
-    def __init__(self, cell: Cell, seed: int) -> None:
+    def __init__(self, cell: Cell, seed: int, capture: Capture) -> None:
         self.cell, self.seed = cell, seed
+        self._capture = capture
         self.split: dict[str, float] = {}
         """Step -> seconds."""
         self.ike_keys: dict[IkeKey, None] = {}
@@ -78,6 +79,7 @@ class Account:
     def begin(self) -> None:
         """The cell begins now."""
         self._started, self._clock = datetime.now(UTC), time.monotonic()
+        self._lost = self._capture.lost
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -101,6 +103,13 @@ class Account:
         """Note what an event did not bring about, if there is such a thing."""
         if what:
             self.unproven += (f"event={event}: {what}",)
+
+    def packets(self, addresses: Iterable[str]) -> list[Packet]:
+        """What passed between them; a capture with gaps is no witness, so that is an error."""
+        time.sleep(DRAIN)
+        if lost := self._capture.lost - self._lost:
+            self.error = self.error or f"the capture lost {lost} packets while the cell ran"
+        return self._capture.among(addresses)
 
     def record(
         self, story: Story, packets: Sequence[Packet], whole: Sequence[Packet]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import zlib
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -14,7 +13,7 @@ from conformance.drivers.methods import METHODS
 from conformance.lab.addresses import SLOTS
 from conformance.matrix.factors import find_factor
 from conformance.matrix.plan import Cell, repeat_command
-from conformance.runner.account import DRAIN, Account, Story
+from conformance.runner.account import Account, Story
 from conformance.runner.end import End
 from conformance.runner.events import EVENTS
 from conformance.runner.places import host_of
@@ -113,7 +112,6 @@ class CellRun:
         self.seed = zlib.crc32(f"{settings.seed}/{cell.id}".encode())
         self._run_seed = settings.seed
         self._timeout, self._translator = settings.timeout, settings.translator
-        self._capture = capture
         name = f"c{self.seed:08x}"
         hosts = {stand.number: _place(stand, slot, cell, name) for stand in stands}
         first, second = (hosts[stand.number].identity for stand in stands)
@@ -135,7 +133,7 @@ class CellRun:
             for role, mine, other in _both(*stands)
         )
         self.initiator, self.responder = self.ends
-        self._account = Account(cell, self.seed)
+        self._account = Account(cell, self.seed, capture)
 
     @property
     def _wire_addresses(self) -> tuple[str, str]:
@@ -261,6 +259,5 @@ class CellRun:
         second.attempt = second.peer.outcome(second.connection, second.held, second.log)
 
     def _packets(self) -> list[Packet]:
-        time.sleep(DRAIN)
         inside = [end.connection.local.inner_address for end in self.ends]
-        return self._capture.among([*self._wire_addresses, *inside])
+        return self._account.packets([*self._wire_addresses, *inside])

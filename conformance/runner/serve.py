@@ -95,6 +95,7 @@ class Bench:
     def _open(self, station: Station) -> Stand:
         container = self._client.containers.get(station.container)
         driver = open_driver(station.kind, station.peer, container)
+        driver.reset()  # of what a run that was cut short has left
         return Stand(driver, station.number, named=station.named)
 
     def run(self) -> Iterator[Event]:

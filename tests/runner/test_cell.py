@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from ipaddress import IPv4Address
+from itertools import count, repeat
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,7 +28,7 @@ from conformance.runner.places import host_of
 from conformance.runner.stand import Stand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from docker.models.containers import Container
 
@@ -141,15 +142,19 @@ def sas(connection: Connection) -> Held:
     return Held(ike, child, [], [])
 
 
-def captured(packets: Iterable[Packet]) -> Capture:
-    """A capture of these packets, as far as they are between the addresses asked for."""
-    kept = list(packets)
+class Captured:
+    """A capture of these packets; whoever asks what it lost is told the next number."""
 
-    def among(addresses: Iterable[str]) -> list[Packet]:
+    def __init__(self, packets: Iterable[Packet], lost: Iterator[int]) -> None:
+        self._kept, self._lost = list(packets), lost
+
+    @property
+    def lost(self) -> int:
+        return next(self._lost)
+
+    def among(self, addresses: Iterable[str]) -> list[Packet]:
         known = set(addresses)
-        return [one for one in kept if {str(end) for end in one.addresses} <= known]
-
-    return cast("Capture", SimpleNamespace(among=among))
+        return [one for one in self._kept if {str(end) for end in one.addresses} <= known]
 
 
 def floated(source: str, destination: str) -> Packet:
@@ -161,14 +166,21 @@ def floated(source: str, destination: str) -> Packet:
     return Packet(0.0, bytes(12) + b"\x08\x00" + ip)
 
 
-def prepared(alice: Doll, bob: Doll, packets: Iterable[Packet] = (), **levels: str) -> CellRun:
+def prepared(
+    alice: Doll,
+    bob: Doll,
+    packets: Iterable[Packet] = (),
+    lost: Iterator[int] | None = None,
+    **levels: str,
+) -> CellRun:
     """A cell between the two, ready to run."""
     combination = plain_combination(all_levels()) | levels
     cell = make_cell(load_manifests(peers_root()), PEERS, combination)
     issued: Any = SimpleNamespace(papers=lambda *_: Papers(None, None))
     settings = Settings(seed=1, psk="secret", timeout=1.0, translator=NAT, issued=issued)
     stands = Stand(alice, alice.number), Stand(bob, bob.number)
-    return CellRun(cell, SLOT, stands, captured(packets), settings)
+    capture = cast("Capture", Captured(packets, lost or repeat(0)))
+    return CellRun(cell, SLOT, stands, capture, settings)
 
 
 def run(
@@ -215,6 +227,14 @@ def test_behind_a_nat_each_end_sees_the_other_where_it_is(dolls: tuple[Doll, Dol
     assert cell.responder.connection.remote.identity == ALICE.address
     assert (record.initiator.address, record.responder.address) == (NAT, BOB.address)
     assert not [step for step in bob.did if step.startswith("reach")]
+
+
+def test_a_capture_with_gaps_makes_an_error(dolls: tuple[Doll, Doll]) -> None:
+    """What it does not show may have passed."""
+    cell = prepared(*dolls, lost=count(step=3))
+    record, _ = cell.run(*dolls)
+    assert record.verdict is Verdict.ERROR
+    assert "the capture lost 3 packets while the cell ran" in record.reason
 
 
 def test_without_a_nat_no_route_is_touched(dolls: tuple[Doll, Doll]) -> None:

@@ -60,6 +60,42 @@ def test_its_cells_are_errors_and_the_run_goes_on(
     assert claimed[-1].responder.process != records[0].responder.process
 
 
+class CutShortError(Exception):
+    """The run ends here."""
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_what_a_run_cut_short_has_left_is_gone_in_the_next(
+    lab: Lab, tmp_path: Path, daemon: str
+) -> None:
+    """Connections that waited, secrets, and SAs of a cell that was in the midst of it."""
+    plan = make_plan(MANIFESTS, pairings=[(daemon, "reference")], limit=CELLS)
+    container: Container = lab.containers[container_name(daemon, "a")]
+
+    def end(_: object) -> None:
+        raise CutShortError
+
+    run = Run.create(tmp_path / "first", plan, lab.describe())
+    with pytest.raises(CutShortError):
+        run_cells(lab, MANIFESTS, run, plan.cells, started=lambda _: None, finished=end)
+    assert "10.77." in loaded(container, daemon)
+    run = Run.create(tmp_path / "second", plan, lab.describe())
+    kept: list[Record] = []
+    run_cells(lab, MANIFESTS, run, plan.cells[:1], started=lambda _: None, finished=kept.append)
+    assert [record.verdict for record in kept] == [Verdict.PASS]
+    assert "10.77." not in loaded(container, daemon)
+
+
+def loaded(container: Container, daemon: str) -> str:
+    """The connections that the daemon knows, and the kernel's SAs, as text."""
+    lists = {
+        "strongswan": "swanctl --list-conns; ip xfrm state",
+        "libreswan": "ipsec whack --status | grep '^000 \"'; ip xfrm state",
+    }
+    done = container.exec_run(["sh", "-c", lists[daemon.partition("-")[0]]])
+    return str(done.output.decode())
+
+
 @pytest.mark.parametrize("daemon", DAEMONS)
 def test_what_hangs_before_a_run_is_started_anew(lab: Lab, tmp_path: Path, daemon: str) -> None:
     """Left so by somebody else: no cell of this run need know of it."""
