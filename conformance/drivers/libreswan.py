@@ -60,8 +60,8 @@ UNANSWERED = re.compile(r"initial (?:Main|Aggressive) Mode message .*?but (.*)")
 UNTRUSTED = re.compile(r"NSS:? ERROR: (.*)")
 """How it refuses a certificate; the peer hears of it in a notify that it cannot yet take."""
 CHILD = re.compile(r"STATE_QUICK_(?:I2|R2)\b")
-NAMED = re.compile(r'^000 "([^"]+)":', re.MULTILINE)
-"""A connection in whack's status."""
+NAMED = re.compile(r'^(?:000 )?"([^"]+)":', re.MULTILINE)
+"""A connection in whack's status; version 5 has left the number away."""
 STATUS = (f"{LIBEXEC}/whack", "--status")
 """All that pluto tells; of 800 interfaces first."""
 CONNECTION_STATUS = (f"{LIBEXEC}/whack", "--connectionstatus")
