@@ -19,6 +19,9 @@ from conformance.drivers.methods import USER
 if TYPE_CHECKING:
     from conformance.drivers.base import Connection, Host
 
+SOFT_PART = 4
+"""Pluto replaces SAs that it began after a quarter of the octets that they may carry."""
+
 
 def template_values(connection: Connection) -> dict[str, object]:
     """What the peer's connection template may use."""
@@ -45,6 +48,7 @@ def template_values(connection: Connection) -> dict[str, object]:
         "ike_lifetime": connection.ike_lifetime,
         "child_lifetime": connection.child_lifetime,
         "rekey_after": connection.rekey_after,
+        "hard_octets": connection.rekey_octets and SOFT_PART * connection.rekey_octets,
         "is_user": connection.is_user,
         "asks_user": connection.asks_user,
         "user": USER,
@@ -57,9 +61,9 @@ def template_values(connection: Connection) -> dict[str, object]:
 
 def refusal(peer: str, connection: Connection) -> str | None:
     """Why the pluto of ``peer`` is not asked for what the connection is to be; None where it is."""
-    words = WITHOUT_WORDS | (UNABLE_TO_BEGIN if connection.role == "initiator" else {})
+    of_peer = ABORTING | (UNABLE_TO_BEGIN if connection.role == "initiator" else {})
     levels = connection.combination.items()
-    asked = (words.get(level) or ABORTING.get((peer, *level)) for level in levels)
+    asked = (WITHOUT_WORDS.get(level) or of_peer.get((peer, *level)) for level in levels)
     return next((why for why in asked if why), None)
 
 

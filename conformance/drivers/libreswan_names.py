@@ -65,9 +65,9 @@ WITHOUT_WORDS = {
 """(factor, level) -> why pluto cannot be asked for it."""
 
 UNABLE_TO_BEGIN = {
-    ("event", "rekey-bytes"): "pluto replaces no SA of IKEv1 for what it has carried",
+    ("libreswan-4.3", "event", "rekey-bytes"): "this pluto has no option for a limit in octets",
 }
-"""(factor, level) -> why pluto cannot be asked for it where it begins."""
+"""(peer, factor, level) -> why this version of pluto cannot be asked for it where it begins."""
 
 ABORTING = {
     (peer, "esp_cipher", f"aes{bits}gmac"): "pluto derives GMAC's keys without salt and then aborts"

@@ -149,6 +149,7 @@ CASES: list[tuple[dict[str, str], Changes, Changes]] = [
       for level, integrity, word in ESP),
     ({"event": "dpd"}, DPD, DPD),
     ({"event": "rekey"}, {"rekey": "yes", "rekeymargin": "3594s", "rekeyfuzz": "0%"}, {}),
+    ({"event": "rekey-bytes"}, {"rekey": "yes", "ipsec-max-bytes": "20000"}, {}),
     ({"fragmentation": "yes"}, {"fragmentation": "force"}, {"fragmentation": "force"}),
     ({"nat": "initiator"}, {"encapsulation": "auto"},
      {"encapsulation": "auto", "right": "10.77.0.254"}),
@@ -255,7 +256,7 @@ GMAC = {"esp_cipher": "aes192gmac", "esp_integrity": "none"}
         (PEER, {"esn": "yes"}, "esn="),
         ("libreswan-5.2", {"esn": "yes"}, "esn="),
         (PEER, {"lifetime": "kilobytes"}, "kilobytes"),
-        (PEER, {"event": "rekey-bytes"}, "what it has carried"),
+        ("libreswan-4.3", {"event": "rekey-bytes"}, "limit in octets"),
     ],
 )
 def test_what_pluto_cannot_be_asked_for_is_refused_before_it_is(
@@ -271,7 +272,7 @@ def test_what_pluto_cannot_be_asked_for_is_refused_before_it_is(
 
 
 def test_what_pluto_cannot_begin_it_answers(make_connection: MakeConnection) -> None:
-    assert refusal(PEER, make_connection("responder", event="rekey-bytes")) is None
+    assert refusal("libreswan-4.3", make_connection("responder", event="rekey-bytes")) is None
 
 
 @pytest.mark.parametrize("peer", PEERS)
