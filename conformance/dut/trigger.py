@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from conformance.console import screen
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 PREFIX = "DUT_"
 """Of the environment variables that say the cell: ``DUT_CELL``, ``DUT_MODE`` ..."""
+GRACE = 3.0
+"""Seconds for a command to end once it is told to."""
 LAST_WORDS = 400
 """Characters of a failing command's output that its message keeps."""
 
@@ -69,10 +73,19 @@ class Pull:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process and self._process.poll() is None:
-            self._process.terminate()
-            self._process.wait()
+        if self._process:
+            self._end(self._process)
         self._output.close()
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        """End the command and what it has started, which is of its session."""
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
     @property
     def failure(self) -> str | None:
@@ -90,6 +103,7 @@ class Pull:
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
 
     def _instruct(self) -> None:
@@ -99,8 +113,9 @@ class Pull:
     @property
     def output(self) -> str:
         """What the command has written so far."""
-        self._output.seek(0)
-        return self._output.read().decode(errors="replace")
+        # Not by seek: the command writes where the shared offset is.
+        file = self._output.fileno()
+        return os.pread(file, os.fstat(file).st_size, 0).decode(errors="replace")
 
     def _last_words(self) -> str:
         return self.output.strip()[-LAST_WORDS:] or "it said nothing"

@@ -175,6 +175,37 @@ def test_a_command_is_ended_with_its_cell() -> None:
         os.kill(process, 0)
 
 
+STUBBORN = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+held = os.open(sys.argv[1], os.O_WRONLY)
+if os.fork():
+    sys.exit() if sys.argv[2] == "alone" else time.sleep(600)
+print("left", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("parent", ["alone", "both"])
+def test_what_a_command_has_started_is_ended_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parent: str
+) -> None:
+    """Also what does not listen, and what it has left behind: a pipe's other end tells."""
+    monkeypatch.setattr("conformance.dut.trigger.GRACE", 0.1)
+    path = tmp_path / "held"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with Pull(
+        Trigger(command=(sys.executable, "-c", STUBBORN, str(path), parent)), "c1", LEVELS
+    ) as pull:
+        await_output(pull, "left\n")
+        with pytest.raises(BlockingIOError):
+            os.read(reader, 1)
+    with closing(os.fdopen(reader, "rb", buffering=0)) as file:
+        os.set_blocking(reader, True)
+        assert file.read(1) == b""
+
+
 def await_output(pull: Pull, words: str) -> None:
     deadline = time.monotonic() + 10
     while words not in pull.output:
