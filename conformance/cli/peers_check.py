@@ -68,6 +68,14 @@ class Check(NamedTuple):
         """The peer's own."""
         return self.manifests[self.peer]
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether a role that the peer has, or a factor, is left out."""
+        return len(self.asked) < len(self.manifest.roles) or any(
+            {probe.factor for probe in asked} != {factor.name for factor in FACTORS}
+            for asked in self.asked.values()
+        )
+
     def pairing(self, role: Role) -> tuple[str, str]:
         """The peer in this role, with the reference at the other end."""
         return (self.peer, REFERENCE) if role == "initiator" else (REFERENCE, self.peer)
@@ -154,9 +162,15 @@ def check(
         if not (keep_lab or lab.was_running):
             stack.callback(lab.down)
         run = run or Run.create(root, asked.plan(), lab.describe())
+        earlier = _earlier(asked, run) if write else None
         _run(lab, asked, run)
         observed = _observed(lab, asked, run)
-    return _tell(asked, run, observed, as_json=as_json, write=write)
+    status = _tell(asked, run, observed, as_json=as_json)
+    if write:
+        kept = observed.joined(earlier) if earlier else observed
+        file = write_observed(peers_root() / asked.peer, kept)
+        screen.print(f"written: {file}", soft_wrap=True)
+    return status
 
 
 def _asked(name: str, factors: tuple[str, ...], roles: tuple[Role, ...]) -> Check:
@@ -194,6 +208,18 @@ def _newest_unfinished(root: Path, asked: Check) -> Run:
     )
 
 
+def _earlier(asked: Check, run: Run) -> Observed | None:
+    """What was kept before, where this check is a part; UserError where that was another image."""
+    earlier = load_observed(peers_root() / asked.peer) if asked.is_partial else None
+    if earlier:
+        earlier.require(_image(asked, run))
+    return earlier
+
+
+def _image(asked: Check, run: Run) -> str:
+    return str(run.environment["images"][asked.peer]["digest"])
+
+
 def _run(lab: Lab, asked: Check, run: Run) -> None:
     """Run the cells without a record; an interrupt leaves a check that can be resumed."""
     done = run.finished_cells()
@@ -226,7 +252,7 @@ def _observed(lab: Lab, asked: Check, run: Run) -> Observed:
     return Observed(
         peer=asked.peer,
         date=f"{datetime.now(UTC):%Y-%m-%d}",
-        image=run.environment["images"][asked.peer]["digest"],
+        image=_image(asked, run),
         package=package_version(container, asked.manifest.software.package),
         version=next(end.version for end in ends if end.peer == asked.peer),
         kernel=run.environment["kernel"],
@@ -234,8 +260,8 @@ def _observed(lab: Lab, asked: Check, run: Run) -> Observed:
     )
 
 
-def _tell(asked: Check, run: Run, observed: Observed, *, as_json: bool, write: bool) -> int:
-    """Print what came out, keep it where that is wanted, and return the exit status."""
+def _tell(asked: Check, run: Run, observed: Observed, *, as_json: bool) -> int:
+    """Print what came out, and return the exit status."""
     held = hold_claims(asked.manifest, observed)
     if as_json:
         for one in held:
@@ -245,14 +271,6 @@ def _tell(asked: Check, run: Run, observed: Observed, *, as_json: bool, write: b
         _print(held)
     screen.print(f"{asked.peer}: {summary(held)}")
     screen.print(f"cells: {write_report(run)}", soft_wrap=True)
-    if write:
-        folder = peers_root() / asked.peer
-        earlier = load_observed(folder)
-        partial = len(observed.roles) < len(asked.manifest.roles) or any(
-            len(factors) < len(FACTORS) for factors in observed.roles.values()
-        )
-        kept = observed.joined(earlier) if partial and earlier else observed
-        screen.print(f"written: {write_observed(folder, kept)}", soft_wrap=True)
     return int(any(one.is_open for one in held))
 
 

@@ -73,16 +73,20 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Of the engine: what protected the traffic."""
     roles: dict[Role, Levels]
 
+    def require(self, image: str) -> None:
+        """UserError where these observations were of another image."""
+        if self.image != image:
+            raise UserError(
+                f"what was observed of {self.peer} before was another image ({self.image})",
+                "Check all of it again: without --factor and --role.",
+            )
+
     def joined(self, earlier: Observed) -> Observed:
         """These observations, and of those before what was not asked for again.
 
         UserError where the earlier ones were of another image.
         """
-        if earlier.image != self.image:
-            raise UserError(
-                f"what was observed of {self.peer} before was another image ({earlier.image})",
-                "Check all of it again: without --factor and --role.",
-            )
+        earlier.require(self.image)
         roles: dict[Role, Levels] = {}
         for role, levels in (*earlier.roles.items(), *self.roles.items()):
             known = roles.setdefault(role, {})
